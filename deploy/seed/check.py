@@ -1,0 +1,528 @@
+#!/usr/bin/python3
+"""Checks the reference facts of a seed folder before anything loads them.
+
+    check.py [FOLDER]        (default: the folder of this file)
+
+Prints one line a fault, `file:row: what is wrong` (row 1 is the header; a quoted newline does not count), and exits 1
+if there is any. It guards: every reference leads somewhere, every key is unique, every matter that can be filed has
+exactly one owner, no two versions of a rule are in force on one day, and the calendar counts as the notices do.
+"""
+import csv
+import datetime
+import io
+import os
+import re
+import sys
+
+# What the folder must hold: column names in order, and the longest value in bytes where the contract limits it.
+COLUMNS = {
+    "divisions": ["code", "name", "level", "parent", "valid_from", "valid_to", "replaced_by"],
+    "units": ["code", "division", "name", "short_name", "kind", "department", "valid_from", "valid_to"],
+    "categories": ["code", "parent", "name_zh", "name_en", "leaf", "keywords"],
+    "routes": ["division", "category", "department", "unit"],
+    "calendar_notices": ["year", "notice", "title", "source", "published_on"],
+    "calendar_days": ["day", "kind", "festival", "year"],
+    "deadline_rules": ["id", "version", "kind", "count", "unit", "roll", "valid_from", "valid_to",
+                       "basis_zh", "basis_en"],
+    "ladder_rules": ["id", "version", "kind", "rung", "anchor", "count", "unit", "valid_from", "valid_to",
+                     "basis_zh", "basis_en"],
+    "principals": ["id", "key_id", "name", "roles", "jurisdiction", "units", "sources", "curve_public",
+                   "token_sha256", "revoked"],
+}
+BYTES_MAX = {
+    "divisions": {"name": 128},
+    "units": {"code": 64, "name": 192, "short_name": 96, "department": 32},
+    "categories": {"code": 64, "name_zh": 96, "name_en": 96, "keywords": 512},
+    "routes": {},
+    "calendar_notices": {"notice": 64, "title": 256, "source": 256},
+    "calendar_days": {"festival": 48},
+    "deadline_rules": {"id": 64, "kind": 32, "basis_zh": 256, "basis_en": 256},
+    "ladder_rules": {"id": 64, "kind": 32, "basis_zh": 256, "basis_en": 256},
+    "principals": {"id": 64, "key_id": 32, "name": 128},
+}
+
+PROVINCE = "37"
+LEVEL_OF_LENGTH = {2: ("province",), 4: ("city",), 6: ("county", "zone"), 9: ("town",)}
+PARENT_LENGTH = {4: 2, 6: 4, 9: 6}
+# The divisions in force, as the statistics bureau counted them for 2023; change it with the file.
+DIVISIONS_IN_FORCE = {"province": 1, "city": 16, "county": 136, "zone": 15, "town": 1853}
+ENFORCEMENT_LEAF = "城管执法"  # outside systems file under this name
+
+# Working days of the years that are announced; a new year is held to the range until it is added here.
+WORKING_DAYS = {2021: 250, 2022: 249, 2023: 249, 2024: 251, 2025: 248, 2026: 248}
+WORKING_DAYS_RANGE = (240, 256)
+
+DEADLINE_KINDS = ("dispatch", "sign", "return", "contact", "reply", "visit",
+                  "order_county", "order_city", "order_province", "extend_max")
+TERM_UNITS = ("hours", "natural_days", "working_days", "months")
+LADDERS = {  # clock kind -> the rungs it may have, in order
+    "dispatch": ("yellow", "red"),
+    "sign": ("yellow", "red"),
+    "contact": ("yellow", "red"),
+    "visit": ("yellow", "red"),
+    "reply": ("yellow", "red", "l1", "l2", "l3", "report"),
+    "order": ("l2", "l3", "report"),
+}
+ANCHORS = ("working_days_before_due_on", "first_working_day_after_due_on", "term_after_previous",
+           "hours_before_due_at", "at_due_at")
+ANCHORS_OF_HOURS = ("hours_before_due_at", "at_due_at")
+ROLES = ("hotline", "unit", "supervisor", "operator", "importer", "edge", "service")
+
+CODE = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
+DIVISION = re.compile(r"(\d{2}|\d{4}|\d{6}|\d{9})\Z")
+SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\*?\Z")
+HEX64 = re.compile(r"[0-9a-f]{64}\Z")
+Z85_40 = re.compile(r"[0-9A-Za-z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}\Z")
+
+
+class Seed:
+    """The rows of a folder, and the faults found in them."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.faults = []
+        self.rows = {kind: self._read(kind) for kind in COLUMNS if kind != "principals"}
+        name = "principals.csv"
+        if not os.path.exists(os.path.join(folder, name)):
+            name = "principals.template.csv"
+        self.rows["principals"] = self._read("principals", name)
+
+    def fault(self, kind, row, text):
+        self.faults.append((kind + ".csv", row, text))
+
+    def _read(self, kind, name=None):
+        path = os.path.join(self.folder, name or kind + ".csv")
+        try:
+            with open(path, "rb") as file:
+                raw = file.read()
+        except OSError as error:
+            self.fault(kind, 0, error.strerror)
+            return []
+        if raw.startswith(b"\xef\xbb\xbf"):
+            self.fault(kind, 1, "starts with a byte order mark")
+            raw = raw[3:]
+        if b"\0" in raw:
+            self.fault(kind, 1, "holds a NUL byte")
+            return []
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            self.fault(kind, 1 + raw[:error.start].count(b"\n"), "is not UTF-8")
+            return []
+        return self._rows(kind, text)
+
+    def _rows(self, kind, text):
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        rows = []
+        number = 0
+        try:
+            for number, values in enumerate(reader, 1):
+                if number == 1:
+                    if values != COLUMNS[kind]:
+                        self.fault(kind, 1, "columns are %s, not %s" % (values, COLUMNS[kind]))
+                        return []
+                elif len(values) != len(COLUMNS[kind]):
+                    self.fault(kind, number, "has %d fields, not %d" % (len(values), len(COLUMNS[kind])))
+                else:
+                    rows.append(self._row(kind, number, values))
+        except csv.Error as error:
+            self.fault(kind, number + 1, "is not CSV: %s" % error)
+        if number == 0:
+            self.fault(kind, 1, "has no header")
+        return rows
+
+    def _row(self, kind, number, values):
+        row = dict(zip(COLUMNS[kind], values))
+        for column, value in row.items():
+            if value != value.strip():
+                self.fault(kind, number, "%s begins or ends with space" % column)
+            if len(value.encode()) > BYTES_MAX[kind].get(column, 512):
+                self.fault(kind, number, "%s is too long" % column)
+        row["#"] = number
+        return row
+
+    # Small checks, each giving a usable value or None.
+
+    def unique(self, kind, *columns):
+        seen = {}
+        for row in self.rows[kind]:
+            key = tuple(row[column] for column in columns)
+            if key in seen:
+                self.fault(kind, row["#"], "%s %s stands in row %d too" % (",".join(columns), "/".join(key), seen[key]))
+            seen.setdefault(key, row["#"])
+
+    def required(self, kind, row, *columns):
+        for column in columns:
+            if row[column] == "":
+                self.fault(kind, row["#"], "%s is empty" % column)
+
+    def one_of(self, kind, row, column, values):
+        if row[column] not in values:
+            self.fault(kind, row["#"], "%s %r is none of %s" % (column, row[column], " ".join(values)))
+
+    def number(self, kind, row, column, low, high):
+        value = int(row[column]) if re.match(r"\d{1,9}\Z", row[column]) else None
+        if value is None or not low <= value <= high:
+            self.fault(kind, row["#"], "%s %r is not a number from %d to %d" % (column, row[column], low, high))
+            return None
+        return value
+
+    def date(self, kind, row, column):
+        if row[column] == "":
+            return None
+        try:
+            if re.match(r"\d{4}-\d{2}-\d{2}\Z", row[column]):
+                return datetime.date.fromisoformat(row[column])
+        except ValueError:
+            pass
+        self.fault(kind, row["#"], "%s %r is not a date" % (column, row[column]))
+        return None
+
+    def window(self, kind, row):
+        """[from, to): the first day in force and the first day no longer; unknown ends are open."""
+        start = self.date(kind, row, "valid_from") or datetime.date.min
+        end = self.date(kind, row, "valid_to") or datetime.date.max
+        if start >= end:
+            self.fault(kind, row["#"], "is in force on no day: valid_to is not after valid_from")
+        row["window"] = (start, end)
+
+    def disjoint(self, kind, *columns):
+        """No two rows of one key may be in force on the same day."""
+        groups = {}
+        for row in self.rows[kind]:
+            groups.setdefault(tuple(row[column] for column in columns), []).append(row)
+        for key, group in groups.items():
+            group.sort(key=lambda row: row["window"])
+            for before, after in zip(group, group[1:]):
+                if after["window"][0] < before["window"][1]:
+                    self.fault(kind, after["#"], "%s is in force together with row %d" % ("/".join(key), before["#"]))
+
+
+def check_divisions(seed):
+    seed.unique("divisions", "code")
+    by_code = {row["code"]: row for row in seed.rows["divisions"]}
+    count = dict.fromkeys(DIVISIONS_IN_FORCE, 0)
+    for row in by_code.values():
+        code = row["code"]
+        seed.window("divisions", row)
+        seed.required("divisions", row, "name")
+        if not DIVISION.match(code) or not code.startswith(PROVINCE):
+            seed.fault("divisions", row["#"], "code %r is not a division of %s" % (code, PROVINCE))
+            continue
+        seed.one_of("divisions", row, "level", LEVEL_OF_LENGTH[len(code)])
+        if len(code) == 6 and (71 <= int(code[4:]) <= 79) != (row["level"] == "zone"):
+            seed.fault("divisions", row["#"], "codes 71 to 79 are zones, and only they")
+        parent = code[:PARENT_LENGTH.get(len(code), 0)]
+        if row["parent"] != parent:
+            seed.fault("divisions", row["#"], "parent is %r, not %r" % (row["parent"], parent))
+        elif parent and parent not in by_code:
+            seed.fault("divisions", row["#"], "parent %s is not there" % parent)
+        if row["replaced_by"]:
+            check_replaced(seed, row, by_code)
+        elif row["level"] in count and row["window"][1] == datetime.date.max:
+            count[row["level"]] += 1
+    if count != DIVISIONS_IN_FORCE:
+        seed.fault("divisions", 0, "in force are %s, expected %s" % (count, DIVISIONS_IN_FORCE))
+
+
+def check_replaced(seed, row, by_code):
+    if row["valid_to"] == "":
+        seed.fault("divisions", row["#"], "is replaced but has no valid_to")
+    seen, code = set(), row["code"]
+    while by_code[code]["replaced_by"]:
+        seen.add(code)
+        code = by_code[code]["replaced_by"]
+        if code not in by_code or code in seen:
+            seed.fault("divisions", row["#"], "replaced_by leads to %s, which is not there or a circle" % code)
+            return
+
+
+def check_units(seed):
+    seed.unique("units", "code")
+    divisions = {row["code"]: row for row in seed.rows["divisions"]}
+    for row in seed.rows["units"]:
+        seed.window("units", row)
+        seed.required("units", row, "code", "name")
+        seed.one_of("units", row, "kind", ("default", "supervision", "department"))
+        if not CODE.match(row["code"]):
+            seed.fault("units", row["#"], "code %r is not lower-case ASCII" % row["code"])
+        if row["division"] not in divisions:
+            seed.fault("units", row["#"], "division %s is not there" % row["division"])
+        elif not row["code"].startswith(row["division"] + "-"):
+            seed.fault("units", row["#"], "code does not begin with its division")
+        if (row["kind"] == "department") != (row["department"] != ""):
+            seed.fault("units", row["#"], "a department has a department key, and nothing else has")
+    seed.disjoint("units", "division", "kind", "department")
+    check_bodies(seed, divisions)
+
+
+def check_bodies(seed, divisions):
+    """Each division has one default unit, each down to counties and zones one supervision body."""
+    have = {(row["division"], row["kind"]) for row in seed.rows["units"] if row["window"][1] == datetime.date.max}
+    for code, row in divisions.items():
+        if row["replaced_by"] or row["valid_to"]:
+            continue
+        if (code, "default") not in have:
+            seed.fault("units", 0, "division %s has no default unit" % code)
+        if row["level"] != "town" and (code, "supervision") not in have:
+            seed.fault("units", 0, "division %s has no supervision body" % code)
+        if row["level"] == "town" and (code, "supervision") in have:
+            seed.fault("units", 0, "town %s has a supervision body: it is its county's" % code)
+
+
+def check_categories(seed):
+    for column in ("code", "name_zh", "name_en"):
+        seed.unique("categories", column)
+    by_code = {row["code"]: row for row in seed.rows["categories"]}
+    parents = {row["parent"] for row in by_code.values()}
+    for row in by_code.values():
+        seed.required("categories", row, "code", "name_zh", "name_en")
+        seed.one_of("categories", row, "leaf", ("0", "1"))
+        if not re.match(r"[a-z][a-z0-9_]*\Z", row["code"]):
+            seed.fault("categories", row["#"], "code %r is not lower_snake" % row["code"])
+        if row["parent"] and row["parent"] not in by_code:
+            seed.fault("categories", row["#"], "parent %s is not there" % row["parent"])
+        elif row["parent"] and by_code[row["parent"]]["leaf"] != "0":
+            seed.fault("categories", row["#"], "parent %s is a leaf" % row["parent"])
+        if (row["code"] in parents) == (row["leaf"] == "1"):
+            seed.fault("categories", row["#"], "a leaf has no children, a group has some")
+        if len(ancestors(by_code, row["code"])) > 8:
+            seed.fault("categories", row["#"], "its parents go round in a circle or too deep")
+    other = by_code.get("other", {"leaf": "0", "parent": "", "#": 0})
+    if other["leaf"] != "1" or other["parent"]:
+        seed.fault("categories", other["#"], "`other` is not a leaf at the top")
+    if not any(row["name_zh"] == ENFORCEMENT_LEAF and row["leaf"] == "1" for row in by_code.values()):
+        seed.fault("categories", 0, "no leaf is named %s" % ENFORCEMENT_LEAF)
+
+
+def ancestors(by_code, code):
+    """The code itself, its parent, and so on to the top; nine at most."""
+    path = []
+    while code in by_code and len(path) < 9:
+        path.append(code)
+        code = by_code[code]["parent"]
+    return path
+
+
+def check_routes(seed):
+    seed.unique("routes", "division", "category")
+    divisions = {row["code"]: row for row in seed.rows["divisions"]}
+    categories = {row["code"] for row in seed.rows["categories"]}
+    units = {row["code"]: row for row in seed.rows["units"]}
+    departments = {row["department"] for row in seed.rows["units"] if row["department"]}
+    for row in seed.rows["routes"]:
+        if row["division"] not in divisions or divisions[row["division"]]["replaced_by"]:
+            seed.fault("routes", row["#"], "division %s is not there or replaced" % row["division"])
+        if row["category"] not in categories:
+            seed.fault("routes", row["#"], "category %s is not there" % row["category"])
+        if (row["department"] == "") == (row["unit"] == ""):
+            seed.fault("routes", row["#"], "names not exactly one of department and unit")
+        if row["department"] and row["department"] not in departments:
+            seed.fault("routes", row["#"], "department %s has no unit anywhere" % row["department"])
+        if row["unit"] and row["unit"] not in units:
+            seed.fault("routes", row["#"], "unit %s is not there" % row["unit"])
+
+
+class Routing:
+    """Division x category -> the unit that owns the matter; README.md has the rules in words."""
+
+    def __init__(self, rows, day):
+        def in_force(row):
+            return row["window"][0] <= day < row["window"][1]
+
+        self.divisions = {row["code"]: row for row in rows["divisions"]}
+        self.categories = {row["code"]: row for row in rows["categories"]}
+        self.routes = {(row["division"], row["category"]): row for row in rows["routes"]}
+        self.units = {row["code"] for row in rows["units"] if in_force(row)}
+        self.of_kind = {(row["division"], row["department"] or row["kind"]): row["code"]
+                        for row in rows["units"] if in_force(row)}
+
+    def division_now(self, code):
+        for _ in range(8):
+            after = self.divisions[code]["replaced_by"]
+            if not after:
+                break
+            code = after
+        return code
+
+    def nearest(self, path, key):
+        return next((self.of_kind[(code, key)] for code in path if (code, key) in self.of_kind), None)
+
+    def resolve(self, division, category):
+        path = ancestors(self.divisions, self.division_now(division))
+        for code in path:
+            for step in ancestors(self.categories, category):
+                rule = self.routes.get((code, step))
+                if rule is None:
+                    continue
+                if rule["unit"] in self.units:
+                    return rule["unit"]
+                unit = rule["department"] and self.nearest(path, rule["department"])
+                if unit:
+                    return unit
+        return self.nearest(path, "default")
+
+
+def check_owners(seed):
+    """Every division, replaced ones included, and every leaf: an owner that stands at or above the division."""
+    routing = Routing(seed.rows, datetime.date.today())
+    leaves = [row["code"] for row in seed.rows["categories"] if row["leaf"] == "1"]
+    divisions_of = {row["code"]: row["division"] for row in seed.rows["units"]}
+    for row in seed.rows["divisions"]:
+        path = ancestors(routing.divisions, routing.division_now(row["code"]))
+        for leaf in leaves:
+            unit = routing.resolve(row["code"], leaf)
+            if unit is None:
+                seed.fault("divisions", row["#"], "a matter of %s, %s has no owner" % (row["code"], leaf))
+            elif divisions_of[unit] not in path:
+                seed.fault("divisions", row["#"], "a matter of %s, %s goes aside to %s" % (row["code"], leaf, unit))
+
+
+def check_calendar(seed):
+    seed.unique("calendar_notices", "year")
+    seed.unique("calendar_notices", "notice")
+    seed.unique("calendar_days", "day")
+    years = {}
+    for row in seed.rows["calendar_notices"]:
+        seed.required("calendar_notices", row, "notice", "title", "source")
+        year = seed.number("calendar_notices", row, "year", 1990, 2199)
+        published = seed.date("calendar_notices", row, "published_on")
+        if year is None or published is None or not 0 <= year - published.year <= 1:
+            seed.fault("calendar_notices", row["#"], "was not published in or before its year")
+        years[row["year"]] = 0
+    marked = {}
+    for row in seed.rows["calendar_days"]:
+        seed.required("calendar_days", row, "day", "festival")
+        seed.one_of("calendar_days", row, "kind", ("off", "work"))
+        day = seed.date("calendar_days", row, "day")
+        if row["year"] not in years:
+            seed.fault("calendar_days", row["#"], "year %s has no notice" % row["year"])
+            continue
+        years[row["year"]] += 1
+        if day is None:
+            continue
+        marked[day] = row["kind"]
+        # A notice may reach into the last days of the year before (2022-12-31 belongs to the notice for 2023).
+        if str(day.year) != row["year"] and (day + datetime.timedelta(7)).year != int(row["year"]):
+            seed.fault("calendar_days", row["#"], "%s is not a day of %s" % (day, row["year"]))
+        if row["kind"] == "work" and day.weekday() < 5:
+            seed.fault("calendar_days", row["#"], "%s is a make-up working day but no weekend day" % day)
+    for row in seed.rows["calendar_notices"]:
+        if row["year"].isdigit():
+            check_year(seed, row, marked, years[row["year"]])
+
+
+def check_year(seed, row, marked, days):
+    year = int(row["year"])
+    day, count = datetime.date(year, 1, 1), 0
+    while day.year == year:
+        count += marked.get(day, "work" if day.weekday() < 5 else "off") == "work"
+        day += datetime.timedelta(1)
+    low, high = WORKING_DAYS_RANGE
+    if days == 0:
+        seed.fault("calendar_notices", row["#"], "announces no day")
+    if year in WORKING_DAYS and count != WORKING_DAYS[year]:
+        seed.fault("calendar_notices", row["#"], "%d has %d working days, not %d" % (year, count, WORKING_DAYS[year]))
+    elif not low <= count <= high:
+        seed.fault("calendar_notices", row["#"], "%d has %d working days: not likely" % (year, count))
+
+
+def check_rule(seed, kind, row):
+    seed.window(kind, row)
+    seed.number(kind, row, "version", 1, 100000)
+    seed.required(kind, row, "basis_zh", "basis_en")
+    if not CODE.match(row["id"]):
+        seed.fault(kind, row["#"], "id %r is not lower-case ASCII" % row["id"])
+
+
+def check_deadlines(seed):
+    seed.unique("deadline_rules", "id", "version")
+    for row in seed.rows["deadline_rules"]:
+        check_rule(seed, "deadline_rules", row)
+        seed.one_of("deadline_rules", row, "kind", DEADLINE_KINDS)
+        seed.one_of("deadline_rules", row, "unit", TERM_UNITS)
+        seed.one_of("deadline_rules", row, "roll", ("0", "1"))
+        seed.number("deadline_rules", row, "count", 1, 10000)
+        if row["roll"] == "1" and row["unit"] not in ("natural_days", "months"):
+            seed.fault("deadline_rules", row["#"], "only natural days and months can end on a day off and roll")
+    seed.disjoint("deadline_rules", "kind")
+    check_covered(seed, "deadline_rules", {(kind,) for kind in DEADLINE_KINDS}, "kind")
+
+
+def check_ladders(seed):
+    seed.unique("ladder_rules", "id", "version")
+    hours = {row["kind"] for row in seed.rows["deadline_rules"] if row["unit"] == "hours"}
+    for row in seed.rows["ladder_rules"]:
+        check_rule(seed, "ladder_rules", row)
+        seed.one_of("ladder_rules", row, "kind", tuple(LADDERS))
+        seed.one_of("ladder_rules", row, "rung", LADDERS.get(row["kind"], ()))
+        seed.one_of("ladder_rules", row, "anchor", ANCHORS)
+        count = seed.number("ladder_rules", row, "count", 0, 10000)
+        counts = row["anchor"] in ("working_days_before_due_on", "hours_before_due_at", "term_after_previous")
+        if count is not None and counts != (count > 0):
+            seed.fault("ladder_rules", row["#"], "count %d does not go with %s" % (count, row["anchor"]))
+        if (row["unit"] in TERM_UNITS) != (row["anchor"] == "term_after_previous"):
+            seed.fault("ladder_rules", row["#"], "unit goes with term_after_previous, and only with it")
+        if row["kind"] in hours and row["anchor"] not in ANCHORS_OF_HOURS:
+            seed.fault("ladder_rules", row["#"], "a term in hours has no %s" % row["anchor"])
+        first = LADDERS.get(row["kind"], ("",))[0]
+        if row["rung"] == first and row["anchor"] == "term_after_previous":
+            seed.fault("ladder_rules", row["#"], "the first rung follows no other")
+    seed.disjoint("ladder_rules", "kind", "rung")
+    needed = {(kind, "red") for kind in LADDERS if kind != "order"}
+    needed |= {("reply", rung) for rung in LADDERS["reply"]} | {("order", rung) for rung in LADDERS["order"]}
+    check_covered(seed, "ladder_rules", needed, "kind", "rung")
+
+
+def check_covered(seed, kind, needed, *columns):
+    """Every rule that the house needs is in force today and for ever after."""
+    have = {tuple(row[column] for column in columns) for row in seed.rows[kind]
+            if row["window"][1] == datetime.date.max}
+    for key in sorted(needed - have):
+        seed.fault(kind, 0, "no rule without an end for %s" % "/".join(key))
+
+
+def check_principals(seed):
+    seed.unique("principals", "id", "key_id")
+    divisions = {row["code"] for row in seed.rows["divisions"]}
+    units = {row["code"] for row in seed.rows["units"]}
+    for row in seed.rows["principals"]:
+        seed.required("principals", row, "id", "key_id", "name", "roles")
+        seed.one_of("principals", row, "revoked", ("0", "1"))
+        for role in row["roles"].split("|"):
+            if role not in ROLES:
+                seed.fault("principals", row["#"], "role %r is none of %s" % (role, " ".join(ROLES)))
+        if row["jurisdiction"] and row["jurisdiction"] not in divisions:
+            seed.fault("principals", row["#"], "jurisdiction %s is not there" % row["jurisdiction"])
+        for unit in filter(None, row["units"].split("|")):
+            if unit not in units:
+                seed.fault("principals", row["#"], "unit %s is not there" % unit)
+        for source in filter(None, row["sources"].split("|")):
+            if not SOURCE.match(source):
+                seed.fault("principals", row["#"], "source %r is no name, with * at its end at most" % source)
+        if row["curve_public"] and not Z85_40.match(row["curve_public"]):
+            seed.fault("principals", row["#"], "curve_public is not a Z85 key")
+        if row["token_sha256"] and not HEX64.match(row["token_sha256"]):
+            seed.fault("principals", row["#"], "token_sha256 is not 64 hexadecimal digits")
+        if not row["curve_public"] and not row["token_sha256"]:
+            seed.fault("principals", row["#"], "has neither a key nor a token")
+
+
+def main(argv):
+    seed = Seed(argv[1] if len(argv) > 1 else os.path.dirname(os.path.abspath(__file__)))
+    if not seed.faults:  # a file that cannot be read would only drown its fault in others
+        for check in (check_divisions, check_units, check_categories, check_routes, check_calendar,
+                      check_deadlines, check_ladders, check_principals):
+            check(seed)
+    if not seed.faults:  # nor can owners be looked for on broken references
+        check_owners(seed)
+    for name, row, text in seed.faults:
+        print("%s:%d: %s" % (name, row, text))
+    if seed.faults:
+        return 1
+    print(", ".join("%d %s" % (len(rows), kind) for kind, rows in seed.rows.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
