@@ -47,7 +47,10 @@ int32_t day_of_instant(int64_t instant_ms)
 {
     /* The offset is added to the remainder, so that no instant can overflow. */
     int64_t day = floor_div(instant_ms, TIME_DAY_MS);
-    if (instant_ms - day * TIME_DAY_MS >= TIME_DAY_MS - TIME_OFFSET_MS)
+    int64_t rest_ms = instant_ms % TIME_DAY_MS;
+    if (rest_ms < 0)
+        rest_ms += TIME_DAY_MS;
+    if (rest_ms >= TIME_DAY_MS - TIME_OFFSET_MS)
         day++;
     if (day > INT32_MAX)
         return INT32_MAX;
@@ -215,6 +218,15 @@ int instant_parse(const char *text, int64_t *ret_instant_ms)
     return 0;
 }
 
+/* `count` digits and the character behind them. */
+static void put_digits(char **p, int value, int count, char behind)
+{
+    for (int i = count - 1; i >= 0; i--, value /= 10)
+        (*p)[i] = (char)('0' + value % 10);
+    (*p)[count] = behind;
+    *p += count + 1;
+}
+
 void instant_format(int64_t instant_ms, char out[TIME_TEXT_SIZE])
 {
     /* RFC 3339 has four digits for a year: what lies outside is shown as the nearest that it can
@@ -228,12 +240,16 @@ void instant_format(int64_t instant_ms, char out[TIME_TEXT_SIZE])
 
     int32_t day = day_of_instant(instant_ms);
     int rest_ms = (int)(instant_ms - day_start(day));
-    char date[DAY_TEXT_SIZE];
-    day_format(day, date);
-    char fraction[8] = "";
+    int year, month, mday;
+    day_to_ymd(day, &year, &month, &mday);
+    char *p = out;
+    put_digits(&p, year, 4, '-');
+    put_digits(&p, month, 2, '-');
+    put_digits(&p, mday, 2, 'T');
+    put_digits(&p, rest_ms / 3600000, 2, ':');
+    put_digits(&p, rest_ms / 60000 % 60, 2, ':');
+    put_digits(&p, rest_ms / 1000 % 60, 2, rest_ms % 1000 ? '.' : '+');
     if (rest_ms % 1000)
-        snprintf(fraction, sizeof(fraction), ".%03u", (unsigned)rest_ms % 1000U);
-    unsigned second = (unsigned)rest_ms / 1000U;
-    snprintf(out, TIME_TEXT_SIZE, "%.10sT%02u:%02u:%02u%s+08:00", date, second / 3600U % 24U,
-             second / 60U % 60U, second % 60U, fraction);
+        put_digits(&p, rest_ms % 1000, 3, '+');
+    memcpy(p, "08:00", sizeof("08:00"));
 }
