@@ -1,0 +1,3 @@
+import json
+def document(contract):
+    return json.dumps({}) + "\n"
