@@ -7,6 +7,7 @@
 
 #include "base/conf.h"
 #include "clock/clock.h"
+#include "commit/request.h" /* struct request, struct method_handler, refuse, reject */
 #include "log/log_read.h"
 #include "log/tx.h"
 #include "reference/snapshot.h"
@@ -14,57 +15,7 @@
 
 struct service;
 struct client;
-
-/* Why an action is refused: data, decided by rules_*. */
-struct refusal {
-    const char *code; /* stable, lower_snake */
-    const char *detail_zh, *detail_en;
-    const char *basis_zh, *basis_en; /* NULL = none */
-    const char *state;               /* the state that forbids it; NULL = none */
-    const char *const *allowed;      /* what it allows; NULL-terminated, or NULL */
-};
-
-struct request {
-    struct arena *arena;
-    const struct method_info *method;
-    const struct principal *actor; /* on whose behalf; from the snapshot */
-    const struct snapshot *reference;
-    const char *key;
-    int64_t if_version;
-    const char *traceparent;
-    struct tx *tx;     /* apply only */
-    struct pg *pg;     /* queries and prepare: outside a transaction */
-    int64_t now_ms;    /* apply: civil time after the locks; queries: civil time at the start */
-    void *prepared;    /* what prepare leaves for apply; in the arena */
-    const struct service *service;
-
-    /* the answer's head, set by handlers */
-    int64_t version;
-    bool created;
-    const char *aggregate; /* id of what was made or changed: kept in the idempotency record */
-    const struct refusal *refusal;
-    const char *field; /* of a semantic error: path of the offending field */
-};
-
-/* Fills the problem and returns ERR_REFUSED. Aborts, in test builds, if the request has already written. */
-int refuse(struct request *rq, const struct refusal *why);
-/* A semantic or shape error of a field: ERR_UNPROCESSABLE, ERR_INVALID_ARGUMENT, ERR_PERMISSION_DENIED, ... */
-int reject(struct request *rq, int code, const char *reason, const char *field, const char *detail_en);
-
-struct method_handler {
-    const struct method_info *method;
-    /* Queries: everything. NULL for commands. Response fields are filled in place. */
-    int (*query)(struct request *rq, const void *in, void *out);
-    /* Commands. `prepare` is optional; `apply` shares its transaction and may be run again: SQL only. */
-    int (*prepare)(struct request *rq, const void *in);
-    int (*apply)(struct request *rq, const void *in, void *out);
-    /* Replay: fills the answer with the aggregate as it is now, masked for the caller now. */
-    int (*view)(struct request *rq, const char *aggregate, void *out);
-    /* Locks the subjects of a batch: ($1 text[]) -> ids FOR UPDATE SKIP LOCKED, ascending. NULL for creations. */
-    const struct pg_query *lock;
-    /* Creations with a natural key: ($1 text[], $2 text[]) -> (first, second, id, digest) of those that exist. */
-    const struct pg_query *natural_lookup;
-};
+struct loop;
 
 /* What a service does on another's events. Called in the transaction that moves the cursor; SQL only. */
 struct consumer_handler {
@@ -86,6 +37,11 @@ struct service_definition {
     const struct pg_module *module;       /* its own schema and statements */
     struct conf_key *conf;                /* its own keys, or NULL */
     int (*start)(struct service *service); /* after configuration, before the door opens; may be NULL */
+    /* For a service with work of its own on the loop thread (the gateway); all may be NULL. `drain`: SIGTERM came,
+     * take no new work. `open_work`: how much is under way; the replica waits until it is 0. `stop`: close all. */
+    void (*drain)(struct service *service);
+    int (*open_work)(const struct service *service);
+    void (*stop)(struct service *service);
     /* Adds its own figures to the status; may be NULL. */
     int (*status)(struct request *rq, void *status_response);
 };
@@ -95,6 +51,8 @@ int service_main(const struct service_definition *definition, int argc, char **a
 
 const struct conf *service_conf(const struct service *service);
 struct client *service_client(const struct service *service); /* for prepare: the registry only */
+struct loop *service_loop(const struct service *service);
+bool service_draining(const struct service *service);
 
 /* Page tokens: HMAC over principal, method, filter and the last key. NULL / ERR_INVALID_ARGUMENT when forged. */
 const char *page_token_seal(struct request *rq, const void *request_message, const char *last_key);
