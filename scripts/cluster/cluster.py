@@ -16,7 +16,7 @@ from .errors import ClusterError, failure
 from .instances import Placement
 from .paths import RUN_DIR, build_dir, write_whole
 from .postgres import Postgres
-from .processes import Backoff, Spec, Supervisor
+from .processes import Backoff, Spec, Supervisor, clean_environment
 from .redis import Redis
 from .replica import Replica
 from .seeding import Seeding
@@ -172,7 +172,8 @@ class Cluster:
             try:
                 code = subprocess.run(
                     [str(instances.binary(self.build, f'lujian-{service}')), f'--config={config}', '--migrate'],
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=MIGRATE_S, check=False).returncode
+                    env=clean_environment({}), stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=MIGRATE_S,
+                    check=False).returncode
             except subprocess.TimeoutExpired:
                 raise failure(f'the migration of {service} was not done after {MIGRATE_S:g} s', log_path) from None
         if code != 0:

@@ -1,10 +1,12 @@
 """The flat INI files of the services: `key = value` lines, with or without sections.
 
-Invariant: what cannot be read back as it was written is refused (a line break, a comment sign at the start).
+Invariant: what the services would not read back as it was written is refused: a line break, ` ;` (a comment follows
+it), a line that libinih would cut. A `#` or `=` in a value is harmless, and CURVE keys have them.
 """
 import re
 
 KEY = re.compile(r'[a-z0-9_-]+')
+LINE_BYTES_MAX = 190
 
 
 def line(key, value):
@@ -12,9 +14,12 @@ def line(key, value):
     text = str(value)
     if not KEY.fullmatch(key):
         raise ValueError(f'not a key: {key!r}')
-    if '\n' in text or '\r' in text or text != text.strip() or text.startswith((';', '#')):
+    made = f'{key} = {text}\n'
+    if re.search(r'[\r\n\0]|\s;', text) or text != text.strip() or text.startswith(';'):
         raise ValueError(f'the value of {key} cannot stand in an INI file')
-    return f'{key} = {text}\n'
+    if len(made.encode()) > LINE_BYTES_MAX:
+        raise ValueError(f'the value of {key} is too long for an INI file')
+    return made
 
 
 def flat(values):

@@ -66,7 +66,7 @@ class Postgres:
         if not self._is_initialised():
             self._initdb()
         self._configure()
-        argv = (str(BIN / 'postgres'), '-D', str(self.data))
+        argv = (str(BIN / 'postgres'), '-D', str(self.place()))
         # SIGINT is PostgreSQL's fast shutdown: open transactions roll back, everything is written.
         self._supervisor.start(Spec('postgres', argv, self.log, user=self.user, stop_signal=signal.SIGINT,
                                     orphan_signal=signal.SIGINT, grace_s=60.0))
@@ -163,7 +163,7 @@ class Postgres:
             write_whole(secret, self._password + '\n')
             if self.user:
                 shutil.chown(secret, self.user, self.user)
-            self._as_user(str(BIN / 'initdb'), '-D', str(self.data), '-U', 'postgres', '--data-checksums',
+            self._as_user(str(BIN / 'initdb'), '-D', str(self.place()), '-U', 'postgres', '--data-checksums',
                           '--auth=scram-sha-256', f'--pwfile={secret}', '--encoding=UTF8', '--locale=C.UTF-8',
                           '--no-instructions')
         finally:

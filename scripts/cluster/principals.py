@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from . import keys
 from .paths import SEED_DIR, write_whole
 
-COLUMNS = ('id', 'key_id', 'name', 'roles', 'jurisdiction', 'units', 'sources', 'curve_public', 'token_sha256', 'state')
+# As deploy/seed/principals.template.csv has them.
+COLUMNS = ('id', 'key_id', 'name', 'roles', 'jurisdiction', 'units', 'sources', 'curve_public', 'token_sha256', 'revoked')
 PROVINCE = '37'
 CITY_DIGITS = 4
 COUNTY_DIGITS = 6
@@ -68,9 +69,10 @@ def cast(divisions):
 
 
 def seeded_divisions(path=SEED_DIR / 'divisions.csv'):
-    """The codes of cities and counties in the seed, in its order."""
+    """The codes of cities, counties and zones in the seed that nothing has replaced, in its order."""
     with path.open(encoding='utf-8-sig', newline='') as rows:
-        return [row['code'] for row in csv.DictReader(rows) if len(row['code']) in (CITY_DIGITS, COUNTY_DIGITS)]
+        return [row['code'] for row in csv.DictReader(rows)
+                if len(row['code']) in (CITY_DIGITS, COUNTY_DIGITS) and not row['replaced_by']]
 
 
 def everyone(which):
@@ -93,7 +95,7 @@ def row(principal, owned):
     return {'id': principal.id, 'key_id': owned['key_id'], 'name': principal.name,
             'roles': '|'.join(principal.roles), 'jurisdiction': principal.jurisdiction, 'units': '',
             'sources': '|'.join(principal.sources), 'curve_public': owned['curve_public'],
-            'token_sha256': keys.token_sha256(owned['token']), 'state': 'active'}
+            'token_sha256': keys.token_sha256(owned['token']), 'revoked': '0'}
 
 
 def write_csv(run_dir, people):

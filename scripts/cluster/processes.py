@@ -196,7 +196,7 @@ class Supervisor:
         with _open_log(child.spec.log) as log:
             process = subprocess.Popen(
                 child.spec.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd='/',
-                env={**os.environ, **child.spec.env}, start_new_session=True)
+                env=clean_environment(child.spec.env), start_new_session=True)
         child._process = process
         child._born = time.monotonic()
         child._handle = os.pidfd_open(process.pid)
@@ -269,6 +269,12 @@ class Supervisor:
     def _kill_life(self, child, life):
         if child.state == 'running' and child.starts == life:
             signal.pidfd_send_signal(child._handle, signal.SIGKILL)
+
+
+def clean_environment(more):
+    """The environment of a child: LUJIAN_* would override its configuration, so only what is meant for it is passed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith('LUJIAN_')}
+    return kept | more
 
 
 def _open_log(path):

@@ -4,13 +4,13 @@ A folder is loaded again only when its content has changed since it was loaded i
 """
 import hashlib
 import json
-import os
 import subprocess
 
 from . import principals
 from .errors import ClusterError, failure
 from .instances import binary, peers_path
 from .paths import SEED_DIR, write_whole
+from .processes import clean_environment
 
 LOAD_S = 120.0
 
@@ -46,8 +46,9 @@ class Seeding:
         if not self._cli.exists():
             raise ClusterError(f'{self._cli} is not there: run scripts/build')
         log_path = self._run_dir / 'log' / 'load.log'
-        env = {**os.environ, 'LUJIAN_PEERS': str(peers_path(self._run_dir)),
-               'LUJIAN_CREDENTIALS': str(principals.credentials_path(self._run_dir, 'operator'))}
+        env = clean_environment({
+            'LUJIAN_PEERS': str(peers_path(self._run_dir)),
+            'LUJIAN_CREDENTIALS': str(principals.credentials_path(self._run_dir, 'operator'))})
         with log_path.open('ab') as log:
             try:
                 code = subprocess.run([str(self._cli), 'load', str(folder)], env=env, stdin=subprocess.DEVNULL,
