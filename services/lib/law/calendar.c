@@ -16,7 +16,7 @@
 /* 国务院令第174号: state organs rest on Saturday and Sunday. */
 #define BASIS_WEEK    "《国务院关于职工工作时间的规定》第七条"
 #define BASIS_ASSUMED "该年放假通知尚未发布，暂按《国务院关于职工工作时间的规定》第七条推定"
-#define BASIS_MAX     250 /* what an answer has room for */
+#define BASIS_MAX     200 /* what an answer has room for */
 
 static const char *const weekday_zh[] = { "星期一，工作日",  "星期二，工作日", "星期三，工作日",
                                           "星期四，工作日",  "星期五，工作日", "星期六，周休息日",
