@@ -123,7 +123,8 @@ static inline bool sample_is_working(int32_t day)
         days[i][0] = sample_day(sample_spans[i].first);
         days[i][1] = sample_day(sample_spans[i].last);
     }
-    monday = sample_day("2024-01-01");
+    if (!monday)
+        monday = sample_day("2024-01-01");
     for (size_t i = 0; i < ARRAY_LEN(sample_spans); i++) {
         if (day >= days[i][0] && day <= days[i][1])
             return sample_spans[i].kind == CALENDAR_WORK;

@@ -158,7 +158,7 @@ static void test_extension(void **state UNUSED)
         { { TERM_NATURAL_DAYS, 15, true, 1 }, "2024-09-20", "2024-10-09", false },
         { { TERM_NATURAL_DAYS, 15, false, 1 }, "2024-09-20", "2024-10-08", false },
         { { TERM_HOURS, 24, false, 1 }, "2024-09-27", "2024-09-29", false },
-        { { TERM_MONTHS, 1, true, 2 }, "2024-09-04", "2024-10-09", false },
+        { { TERM_MONTHS, 1, true, 2 }, "2024-09-04", "2024-10-10", false },
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct due due;
