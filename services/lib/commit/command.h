@@ -1,5 +1,5 @@
-/* A command between the door and its answer, as committers see it. Its owner embeds it and keeps it alive until it
- * comes back through one of the committers' callbacks. */
+/* A command between the door and its answer, as committers see it. Its owner embeds it and keeps it
+ * alive until it comes back through one of the committers' callbacks. */
 #ifndef LUJIAN_COMMIT_COMMAND_H
 #define LUJIAN_COMMIT_COMMAND_H
 
@@ -7,8 +7,20 @@
 #include "base/sha.h"
 #include "commit/request.h"
 
-/* What a batch holds alone among all batches: the idempotency key, and the natural key or the subject. */
+/* What a batch holds alone among all batches: the idempotency key, and the natural key or the
+ * subject. */
 enum { COMMAND_NAME_KEY, COMMAND_NAME_MATTER, COMMAND_NAMES };
+
+/* What a run decided on a command. */
+enum verdict {
+    VERDICT_OPEN,
+    VERDICT_APPLIED,  /* done, durably */
+    VERDICT_ANSWERED, /* `code` says why not; nothing of it was written, or nobody knows
+                         (OUTCOME_UNKNOWN) */
+    VERDICT_REPLAY,   /* its key, or its natural key, was answered before */
+    VERDICT_BLOCKED,  /* another holds its key or its row: later */
+    VERDICT_BACK,     /* not run: the link was lost before COMMIT was sent */
+};
 
 struct command {
     struct request rq;
@@ -20,7 +32,8 @@ struct command {
     int64_t deadline_ms; /* mono: what is not begun by then is not executed */
 
     /* the outcome */
-    void *out; /* the response message, in rq.arena; valid when code is 0 and the command was applied */
+    void *out; /* the response message, in rq.arena; valid when code is 0 and the command was
+                  applied */
     int code;  /* 0, or an enum err with its detail */
     struct err_detail detail;
     uint32_t retry_after_ms; /* 0 = nothing to say */
@@ -32,6 +45,7 @@ struct command {
     int batch_size;
 
     /* the committers' own */
+    enum verdict verdict;
     const char *subject;    /* NULL = it makes its aggregate */
     const char *natural[2]; /* NULL = none */
     uint64_t names[COMMAND_NAMES];

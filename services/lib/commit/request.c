@@ -3,8 +3,8 @@
 
 #include "base/err.h"
 
-/* Half a command in a shared transaction is a defect of the handler: found in tests, survived in production (the
- * batch rolls back and its members run alone). */
+/* Half a command in a shared transaction is a defect of the handler: found in tests, survived in
+ * production (the batch rolls back and its members run alone). */
 static void assert_nothing_written(const struct request *rq)
 {
 #ifdef LUJIAN_FAULT_POINTS

@@ -1,0 +1,45 @@
+/* What waits for the committers: commands in order of arrival, those that were sent back, and the
+ * names in flight. Its owner keeps a mutex around every call. */
+#ifndef LUJIAN_COMMIT_COMMAND_QUEUE_H
+#define LUJIAN_COMMIT_COMMAND_QUEUE_H
+
+#include "commit/batch.h"
+
+#define COMMAND_NAME_SLOTS 65536 /* a power of two */
+
+struct command_list {
+    struct command *first, *last;
+    int length;
+};
+
+struct command_queue {
+    struct command_list ready;
+    struct command_list later; /* sent back, not before their time */
+    int in_flight;
+    /* Names in flight, counted by slot: two names that share one take turns, which is all that a
+     * collision does. */
+    uint8_t busy[COMMAND_NAME_SLOTS];
+};
+
+void command_list_add(struct command_list *l, struct command *c);
+
+int command_queue_length(const struct command_queue *q);
+void command_queue_add(struct command_queue *q, struct command *c);
+/* Not before `wait_ms` from now. */
+void command_queue_add_later(struct command_queue *q, struct command *c, int64_t now_ms,
+                             int64_t wait_ms);
+/* Makes ready what was sent back and has waited long enough. */
+void command_queue_promote(struct command_queue *q, int64_t now_ms);
+/* When the next of those is due; INT64_MAX = never. */
+int64_t command_queue_next_ms(const struct command_queue *q);
+/* Is a batch worth starting? Nothing is in flight, or what is ready has reached a third of it. */
+bool command_queue_may_start(const struct command_queue *q);
+/* Members of the next batch, in order of arrival, passing over those whose name is in flight. */
+int command_queue_take(struct command_queue *q, struct command *members[BATCH_MEMBERS_MAX]);
+/* A member is no longer in flight. */
+void command_queue_release(struct command_queue *q, const struct command *c);
+/* Moves what is past its deadline to `expired`. */
+void command_queue_take_expired(struct command_queue *q, int64_t now_ms,
+                                struct command_list *expired);
+
+#endif

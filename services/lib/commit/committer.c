@@ -1,0 +1,343 @@
+/* The committers' threads: take a batch, run it, settle its members.
+ *
+ * Invariants: every command that was accepted is answered exactly once; one that another replica
+ * blocks goes back with a backoff and is answered in_progress after two seconds; one that met a
+ * lost link goes back until its budget is spent. */
+#include "commit/committer.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "base/util.h"
+#include "commit/command_queue.h"
+#include "loop/thread.h"
+
+#define CONNECT_BACKOFF_MIN_MS 50
+#define CONNECT_BACKOFF_MAX_MS 1000
+
+struct committer {
+    struct committers *all;
+    pthread_t thread;
+    char application_name[64];
+    struct pg *pg;
+    struct batch batch;
+    struct command *members[BATCH_MEMBERS_MAX];
+};
+
+struct committers {
+    struct committers_options options;
+    struct committer threads[COMMITTERS_MAX];
+    pthread_mutex_t mutex;
+    pthread_cond_t changed; /* something to take, a batch done, or stopping */
+    pthread_cond_t ended;   /* stopping: for those that wait to connect again */
+    struct command_queue queue;
+    bool stopping;
+    struct committers_figures figures;
+};
+
+static void wait_until(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t at_ms)
+{
+    struct timespec t = { .tv_sec = at_ms / 1000, .tv_nsec = (at_ms % 1000) * 1000000 };
+    if (at_ms == INT64_MAX)
+        pthread_cond_wait(condition, mutex);
+    else
+        pthread_cond_timedwait(condition, mutex, &t);
+}
+
+/* ---- answers ---- */
+
+static void answer_list(struct committers *cs, struct command_list *done)
+{
+    if (done->first)
+        cs->options.on_done(cs->options.ctx, done->first);
+}
+
+static void answer_late(struct command *c)
+{
+    c->verdict = VERDICT_ANSWERED;
+    if (c->blocked_since_ms)
+        command_fail(c, err_set(ERR_IN_PROGRESS, "another request holds its key or row"));
+    else
+        command_fail(c, err_set_reason(ERR_NOT_EXECUTED, "expired",
+                                       "its budget was spent before it was begun"));
+}
+
+static void answer_expired(struct committers *cs, int64_t now_ms)
+{
+    struct command_list expired = { 0 };
+    pthread_mutex_lock(&cs->mutex);
+    command_queue_take_expired(&cs->queue, now_ms, &expired);
+    pthread_mutex_unlock(&cs->mutex);
+    for (struct command *c = expired.first; c; c = c->next)
+        answer_late(c);
+    answer_list(cs, &expired);
+}
+
+void committers_expire(struct committers *cs)
+{
+    answer_expired(cs, mono_ms());
+}
+
+/* ---- one batch ---- */
+
+/* Waits for members; 0 when the committers are stopped and nothing waits any more. */
+static int next_members(struct committers *cs, struct command **members)
+{
+    struct command_queue *q = &cs->queue;
+    int count = 0;
+    pthread_mutex_lock(&cs->mutex);
+    for (;;) {
+        command_queue_promote(q, mono_ms());
+        if (command_queue_may_start(q))
+            count = command_queue_take(q, members);
+        if (count || (cs->stopping && command_queue_length(q) == 0))
+            break;
+        wait_until(&cs->changed, &cs->mutex, command_queue_next_ms(q));
+    }
+    pthread_mutex_unlock(&cs->mutex);
+    return count;
+}
+
+/* False = it goes back to the queue. */
+static bool member_is_answered(struct committers *cs, struct command *c, int64_t now_ms)
+{
+    switch (c->verdict) {
+    case VERDICT_APPLIED:
+    case VERDICT_ANSWERED:
+        return true;
+    case VERDICT_BLOCKED:
+        cs->figures.blocked++;
+        if (!c->blocked_since_ms)
+            c->blocked_since_ms = now_ms;
+        if (now_ms - c->blocked_since_ms < COMMITTER_BLOCKED_MS && now_ms < c->deadline_ms)
+            return false;
+        answer_late(c);
+        return true;
+    case VERDICT_BACK:
+        if (now_ms < c->deadline_ms)
+            return false;
+        answer_late(c);
+        return true;
+    case VERDICT_REPLAY:
+    case VERDICT_OPEN:
+        break;
+    }
+    assert_always(!"a verdict that settles nothing");
+}
+
+static void send_later(struct committers *cs, struct command *c, int64_t now_ms)
+{
+    int64_t wait_ms = MIN(INT64_C(5) << MIN(c->tries, 8), COMMITTER_BACKOFF_MS);
+    c->tries++;
+    c->submitted_us = mono_us();
+    command_queue_add_later(&cs->queue, c, now_ms, wait_ms);
+}
+
+static int size_bucket(int members)
+{
+    int bucket = 0;
+    while (bucket < COMMITTER_SIZE_BUCKETS - 1 && (1 << bucket) < members)
+        bucket++;
+    return bucket;
+}
+
+static void count_batch(struct committers_figures *f, const struct batch *b, int count)
+{
+    f->batches++;
+    f->members += count;
+    f->sizes[size_bucket(count)]++;
+    f->commits += b->commits;
+    f->alone += b->alone;
+}
+
+static void sort_members(struct committer *t, int count, struct command_list *done,
+                         struct command_list *replays)
+{
+    struct committers *cs = t->all;
+    int64_t now_ms = mono_ms();
+    pthread_mutex_lock(&cs->mutex);
+    for (int i = 0; i < count; i++) {
+        struct command *c = t->members[i];
+        command_queue_release(&cs->queue, c);
+        if (c->verdict == VERDICT_REPLAY)
+            command_list_add(replays, c);
+        else if (member_is_answered(cs, c, now_ms))
+            command_list_add(done, c);
+        else
+            send_later(cs, c, now_ms);
+    }
+    count_batch(&cs->figures, &t->batch, count);
+    pthread_cond_broadcast(&cs->changed);
+    pthread_mutex_unlock(&cs->mutex);
+}
+
+/* The pulse goes before the replies: who got an answer and asks for the event shall find it soon.
+ */
+static void settle(struct committer *t, int count)
+{
+    struct committers_options *o = &t->all->options;
+    struct command_list done = { 0 }, replays = { 0 };
+    sort_members(t, count, &done, &replays);
+    if (t->batch.head) {
+        fault_point("commit.before_pulse");
+        o->on_commit(o->ctx, t->batch.head);
+    }
+    fault_point("commit.before_reply");
+    answer_list(t->all, &done);
+    for (struct command *c = replays.first, *next; c; c = next) {
+        next = c->next;
+        o->on_replay(o->ctx, c);
+    }
+}
+
+/* ---- threads ---- */
+
+static void count_connected(struct committers *cs, int by)
+{
+    pthread_mutex_lock(&cs->mutex);
+    cs->figures.connected += by;
+    pthread_mutex_unlock(&cs->mutex);
+}
+
+/* False = stopping. */
+static bool wait_to_connect(struct committers *cs, int64_t wait_ms)
+{
+    int64_t until_ms = mono_ms() + wait_ms;
+    pthread_mutex_lock(&cs->mutex);
+    while (!cs->stopping && mono_ms() < until_ms)
+        wait_until(&cs->ended, &cs->mutex, until_ms);
+    bool stopping = cs->stopping;
+    pthread_mutex_unlock(&cs->mutex);
+    return !stopping;
+}
+
+static bool connect_with_backoff(struct committer *t)
+{
+    struct pg_options options = t->all->options.pg;
+    options.application_name = t->application_name;
+    int64_t backoff_ms = CONNECT_BACKOFF_MIN_MS;
+    while (pg_open(&t->pg, &options) < 0) {
+        t->pg = NULL;
+        log_error_last(LOG_WARN, "PG-CONNECT-FAILED");
+        if (!wait_to_connect(t->all, backoff_ms))
+            return false;
+        backoff_ms = MIN(backoff_ms * 2, CONNECT_BACKOFF_MAX_MS);
+    }
+    count_connected(t->all, 1);
+    return true;
+}
+
+static void disconnect(struct committer *t)
+{
+    pg_close(t->pg);
+    t->pg = NULL;
+    count_connected(t->all, -1);
+}
+
+static void *committer_run(void *arg)
+{
+    struct committer *t = arg;
+    while (t->pg || connect_with_backoff(t)) {
+        int count = next_members(t->all, t->members);
+        if (count == 0)
+            break;
+        batch_run(&t->batch, t->pg, t->members, count);
+        settle(t, count);
+        if (!pg_alive(t->pg) || t->batch.read_only)
+            disconnect(t);
+    }
+    if (t->pg)
+        disconnect(t);
+    return NULL;
+}
+
+/* ---- the face ---- */
+
+bool committers_submit(struct committers *cs, struct command *c)
+{
+    c->submitted_us = mono_us();
+    pthread_mutex_lock(&cs->mutex);
+    bool accepted = !cs->stopping && command_queue_length(&cs->queue) < cs->options.queue_max;
+    if (accepted) {
+        command_queue_add(&cs->queue, c);
+        cs->figures.commands++;
+        if (command_queue_may_start(&cs->queue))
+            pthread_cond_signal(&cs->changed);
+    }
+    pthread_mutex_unlock(&cs->mutex);
+    return accepted;
+}
+
+void committers_figures_read(struct committers *cs, struct committers_figures *ret)
+{
+    pthread_mutex_lock(&cs->mutex);
+    *ret = cs->figures;
+    ret->waiting = command_queue_length(&cs->queue);
+    ret->in_flight = cs->queue.in_flight;
+    pthread_mutex_unlock(&cs->mutex);
+}
+
+static struct committers *committers_new(const struct committers_options *options)
+{
+    struct committers *cs = calloc(1, sizeof(*cs));
+    assert_always(cs);
+    cs->options = *options;
+    pthread_mutex_init(&cs->mutex, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&cs->changed, &attributes);
+    pthread_cond_init(&cs->ended, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return cs;
+}
+
+static int start_thread(struct committers *cs, int index)
+{
+    struct committer *t = &cs->threads[index];
+    char name[16];
+    snprintf(name, sizeof(name), "committer-%d", index + 1);
+    snprintf(t->application_name, sizeof(t->application_name), "%.40s %s",
+             cs->options.pg.application_name, name);
+    t->all = cs;
+    batch_init(&t->batch);
+    return thread_start(&t->thread, name, committer_run, t);
+}
+
+int committers_start(struct committers **ret, const struct committers_options *options)
+{
+    assert_always(options->threads > 0 && options->threads <= COMMITTERS_MAX);
+    struct committers *cs = committers_new(options);
+    for (int i = 0; i < options->threads; i++) {
+        int r = start_thread(cs, i);
+        if (r < 0) {
+            cs->options.threads = i;
+            committers_stop(cs);
+            return r;
+        }
+    }
+    *ret = cs;
+    return 0;
+}
+
+void committers_stop(struct committers *cs)
+{
+    pthread_mutex_lock(&cs->mutex);
+    cs->stopping = true;
+    pthread_cond_broadcast(&cs->changed);
+    pthread_cond_broadcast(&cs->ended);
+    pthread_mutex_unlock(&cs->mutex);
+    for (int i = 0; i < cs->options.threads; i++) {
+        pthread_join(cs->threads[i].thread, NULL);
+        batch_clear(&cs->threads[i].batch);
+    }
+    answer_expired(cs, INT64_MAX); /* the database was away: certainly not executed */
+    pthread_cond_destroy(&cs->changed);
+    pthread_cond_destroy(&cs->ended);
+    pthread_mutex_destroy(&cs->mutex);
+    free(cs);
+}
