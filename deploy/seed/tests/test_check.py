@@ -33,6 +33,19 @@ def test_shipped_seed_is_sound():
     assert "2024 divisions" in out
 
 
+def test_announced_successor_waits_for_its_day(copy):
+    """A division that will be replaced keeps its units, and is counted, until valid_to."""
+    file = copy / "divisions.csv"
+    text = file.read_text("utf-8")
+    row = "370102,历下区,county,3701,,%s,370103"
+    file.write_text(text.replace("370102,历下区,county,3701,,,", row % "2199-01-01"), "utf-8")
+    assert check(copy)[0] == 0
+    file.write_text(text.replace("370102,历下区,county,3701,,,", row % "2020-01-01"), "utf-8")
+    code, out = check(copy)
+    assert code == 1
+    assert "'county': 135" in out
+
+
 # file, the line that begins so, what it becomes (None = removed), what check.py must say of it
 FAULTS = [
     ("divisions.csv", "370102,", "370102,历下区,county,3702,,,", "parent is '3702'"),
