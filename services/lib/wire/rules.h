@@ -1,7 +1,7 @@
 /* What the contract says beyond types, as generated tables: field rules, methods, events.
  *
- * The plugin (proto/plugin) writes one table a message; they stand beside protobuf-c's own descriptors and are
- * indexed like them. Nothing here is written by hand. */
+ * The plugin (proto/plugin) writes one table a message; they stand beside protobuf-c's own
+ * descriptors and are indexed like them. Nothing here is written by hand. */
 #ifndef LUJIAN_WIRE_RULES_H
 #define LUJIAN_WIRE_RULES_H
 
@@ -41,7 +41,8 @@ struct field_rule {
     enum wire_pattern pattern;
     bool required, personal, instant, multiline;
     const struct message_rules *message; /* of a message field */
-    const char *const *enum_names;       /* of an enum field: JSON names by value, NULL-terminated */
+    const char *const
+        *enum_names; /* of an enum field: JSON names by value, "" = a gap, NULL-terminated */
 };
 
 struct message_rules {
@@ -61,9 +62,9 @@ struct method_info {
     const struct message_rules *request, *response;
     const char *http_get, *http_post; /* templates or NULL */
     bool creates, internal;
-    const ProtobufCFieldDescriptor *subject;               /* NULL = none */
-    const ProtobufCFieldDescriptor *const *natural_key;    /* NULL-terminated, or NULL */
-    const char *summary;                                   /* the proto comment's first line */
+    const ProtobufCFieldDescriptor *subject;            /* NULL = none */
+    const ProtobufCFieldDescriptor *const *natural_key; /* NULL-terminated, or NULL */
+    const char *summary;                                /* the proto comment's first line */
 };
 
 struct event_info {
