@@ -268,7 +268,7 @@ static void test_monotonic(void **state UNUSED)
 {
     for (int unit = TERM_HOURS; unit <= TERM_MONTHS; unit++) {
         for (int roll = 0; roll < 2; roll++) {
-            for (uint32_t n = 1; n <= 40; n++) {
+            for (uint32_t n = 1; n <= 40; n += 3) {
                 int64_t before = INT64_MIN;
                 for (int32_t d = sample_day("2024-01-01"); d < sample_day("2027-02-01"); d += 3) {
                     int64_t start = day_start(d) + TIME_HOUR_MS;
