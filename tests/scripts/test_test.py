@@ -1,0 +1,132 @@
+"""scripts/test counts what every runner tells it, and can fail in every way in which something can go wrong."""
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cluster.paths import ROOT
+
+SOUND = 'def test_one():\n    assert True\n\n\ndef test_two():\n    pass\n'
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout with a build script that counts, a folder of Python tests and no lint."""
+    for folder in ('scripts/lint.d', 'tests/good', 'deploy/seed/tests'):
+        (tmp_path / folder).mkdir(parents=True)
+    shutil.copy(ROOT / 'tests/pytest.ini', tmp_path / 'tests')
+    _script(tmp_path / 'scripts/build', '#!/bin/sh\necho "$1" >> "$(dirname "$0")/../built"\n')
+    _lint(tmp_path, "{'a': [], 'b': []}", 0)
+    (tmp_path / 'tests/good/test_a.py').write_text(SOUND)
+    (tmp_path / 'deploy/seed/tests/test_b.py').write_text('def test_three():\n    pass\n')
+    return tmp_path
+
+
+def _script(path, text):
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def _lint(root, found, status):
+    """A lint that finds this."""
+    (root / 'scripts/lint.d/__main__.py').write_text(
+        f'import json, sys\njson.dump({found}, open(sys.argv[sys.argv.index("--json") + 1], "w"))\nsys.exit({status})\n')
+
+
+def _ctest(root, preset, verdict):
+    """A build folder with one ctest case."""
+    folder = root / 'build' / preset
+    folder.mkdir(parents=True)
+    (folder / 'CTestTestfile.cmake').write_text(f'add_test(case "/bin/{verdict}")\n')
+
+
+def run(root, *suites):
+    """(status, the last line, all of the output)."""
+    done = subprocess.run([sys.executable, '-B', str(ROOT / 'scripts/test.d'), '--root', str(root), *suites],
+                          text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False)
+    return done.returncode, done.stdout.splitlines()[-1], done.stdout
+
+
+def test_it_finds_the_suites_and_puts_the_longest_last():
+    listed = run(ROOT, '--list')[2].split()
+    assert listed[:2] == ['lint', 'unit'] and listed[-1] == 'asan'
+    assert {'scripts', 'seed'} <= set(listed)
+
+
+def test_everything_is_counted_once(checkout):
+    for preset in ('dev', 'asan'):
+        _ctest(checkout, preset, 'true')
+    status, last, _ = run(checkout)
+    assert (status, last) == (0, '7 passed, 0 failed')
+    assert (checkout / 'built').read_text().split() == ['dev', 'asan']
+
+
+def test_one_suite_alone(checkout):
+    assert run(checkout, 'good')[:2] == (0, '2 passed, 0 failed')
+    assert run(checkout, 'none')[0] == 2
+
+
+@pytest.mark.parametrize('text, last', [
+    (SOUND + '\n\ndef test_bad():\n    assert False\n', '2 passed, 1 failed'),
+    ('import nothing_of_that_name\n', '0 passed, 1 failed'),
+    ('import pytest\n\n\n@pytest.fixture\ndef f():\n    assert 0\n\n\ndef test_e(f):\n    pass\n', '0 passed, 1 failed'),
+    ('import os\n\n\ndef test_crash():\n    os._exit(3)\n', '0 passed, 1 failed'),
+    ('NOTHING = 1\n', '0 passed, 1 failed'),
+    ('import pytest\n\n\n@pytest.mark.skip\ndef test_s():\n    pass\n', '0 passed, 0 failed')])
+def test_python_that_fails(checkout, text, last):
+    (checkout / 'tests/good/test_a.py').write_text(text)
+    assert run(checkout, 'good')[:2] == (1, last)
+
+
+@pytest.mark.parametrize('verdict, expected', [('true', (0, '1 passed, 0 failed')), ('false', (1, '0 passed, 1 failed'))])
+def test_c_tests(checkout, verdict, expected):
+    _ctest(checkout, 'dev', verdict)
+    assert run(checkout, 'unit')[:2] == expected
+
+
+def test_a_build_without_c_tests_fails(checkout):
+    (checkout / 'build/dev').mkdir(parents=True)
+    assert run(checkout, 'unit')[:2] == (1, '0 passed, 1 failed')
+
+
+def test_what_does_not_build_fails(checkout):
+    _script(checkout / 'scripts/build', '#!/bin/sh\nexit 1\n')
+    assert run(checkout, 'good', 'unit')[:2] == (1, '0 passed, 2 failed')
+
+
+def test_lint_counts(checkout):
+    _lint(checkout, "{'a': [], 'b': ['x']}", 1)
+    assert run(checkout, 'lint')[:2] == (1, '1 passed, 1 failed')
+    _lint(checkout, "{'a': []}", 2)
+    assert run(checkout, 'lint')[:2] == (1, '1 passed, 1 failed')
+
+
+def test_a_suite_that_hangs_is_ended_with_all_that_it_started(tmp_path):
+    program = ('import sys, time; sys.path.insert(0, sys.argv[1]); from suites import execute; '
+               'print("status", execute(["/bin/sh", "-c", "sleep 60 & echo $!; wait"], "/", 1))')
+    begun = time.monotonic()
+    done = subprocess.run([sys.executable, '-B', '-c', program, str(ROOT / 'scripts/test.d')], text=True,
+                          stdout=subprocess.PIPE, timeout=50, check=True)
+    assert time.monotonic() - begun < 30
+    assert 'ended after its limit of 1 s' in done.stdout and 'status 124' in done.stdout
+    pid = int(next(line for line in done.stdout.splitlines() if line.isdigit()))
+    deadline = time.monotonic() + 10
+    while _is_running(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _is_running(pid):
+    try:
+        with open(f'/proc/{pid}/stat', encoding='utf-8') as stat:
+            return stat.read().rpartition(')')[2].split()[0] != 'Z'
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_ci_runs_scripts_test():
+    assert os.access(ROOT / '.ci/run', os.X_OK)
+    assert 'scripts/test' in (ROOT / '.ci/run').read_text()
