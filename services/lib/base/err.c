@@ -163,6 +163,13 @@ int err_wrap(int code, const char *format, ...)
     return code;
 }
 
+int err_restore(const struct err_detail *detail)
+{
+    struct err_detail copy = *detail; /* it may be the last failure itself */
+    last = copy;
+    return last.code;
+}
+
 const struct err_detail *err_last(void)
 {
     return &last;

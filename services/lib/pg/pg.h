@@ -1,8 +1,10 @@
-/* PostgreSQL: one connection in pipeline mode, named statements, and an honest answer to "did it commit?".
+/* PostgreSQL: one connection in pipeline mode, named statements, and an honest answer to "did it
+ * commit?".
  *
- * Writes are queued and flushed with a Sync at the next read, so straight-line code costs few round trips.
- * Every flush inside a transaction ends in a Sync: a backend waiting between pipelined messages would never be
- * timed out by idle_in_transaction_session_timeout. A connection is used by one thread. */
+ * Writes are queued and flushed with a Sync at the next read, so straight-line code costs few round
+ * trips. Every flush inside a transaction ends in a Sync: a backend waiting between pipelined
+ * messages would never be timed out by idle_in_transaction_session_timeout. A connection is used by
+ * one thread. */
 #ifndef LUJIAN_PG_PG_H
 #define LUJIAN_PG_PG_H
 
@@ -33,11 +35,20 @@ struct pg_migration {
     const char *sha256; /* hex, of the text */
 };
 
+/* Advisory locks taken under this class, two integers, are the library's own; keys of one bigint
+ * are free for hashes (PostgreSQL keeps the two spaces apart). */
+#define PG_LOCK_CLASS   "19530" /* 0x4c4a, "LJ" */
+#define PG_LOCK_MIGRATE "1"
+#define PG_LOCK_LOG     "2" /* in log/sql, log_append */
+#define PG_LOCK_STREAM  "3" /* in log/sql, opening a stream */
+
 struct pg_options {
     const char *uri;
-    const char *application_name;               /* the instance and the thread's purpose */
-    const struct pg_module *const *modules;     /* NULL-terminated; prepared when the connection opens */
-    int connect_timeout_s;
+    const char *application_name; /* the instance and the thread's purpose */
+    const struct pg_module *const
+        *modules;          /* NULL-terminated; prepared when the connection opens */
+    int connect_timeout_s; /* 0 = 5 */
+    int answer_timeout_ms; /* a server silent for longer is taken for lost; 0 = 60,000 */
 };
 
 struct pg;
@@ -47,11 +58,14 @@ int pg_open(struct pg **ret, const struct pg_options *options);
 void pg_close(struct pg *pg);
 /* False once the link is lost: only pg_close is left to do. */
 bool pg_alive(const struct pg *pg);
-/* The connection's descriptor, for LISTEN; and the notification that has come, copied into the arena. */
+/* The connection's descriptor, for LISTEN; and the notification that has come, copied into the
+ * arena. */
 int pg_socket(const struct pg *pg);
-int pg_notification(struct pg *pg, struct arena *arena, const char **ret_channel, const char **ret_payload);
+int pg_notification(struct pg *pg, struct arena *arena, const char **ret_channel,
+                    const char **ret_payload);
 
-/* A parameter: build with the functions below, pass in a PG_ARGS(...) list. Borrowed until the call returns. */
+/* A parameter: build with the functions below, pass in a PG_ARGS(...) list. Borrowed until the call
+ * returns. */
 struct pg_param {
     const char *data; /* NULL and inline_used false = SQL NULL */
     int length;
@@ -60,13 +74,14 @@ struct pg_param {
     char inline_text[24];
 };
 
-struct pg_param pg_text(const char *text);          /* NULL = SQL NULL */
-struct pg_param pg_code(const char *text);          /* "" = SQL NULL */
+struct pg_param pg_text(const char *text); /* NULL = SQL NULL */
+struct pg_param pg_code(const char *text); /* "" = SQL NULL */
 struct pg_param pg_int(int64_t value);
 struct pg_param pg_bool(bool value);
 struct pg_param pg_bytes(const void *data, size_t size);
 struct pg_param pg_null(void);
-/* int8 milliseconds; 0 = SQL NULL. Instants are bigint in our tables: civil time never meets a session's zone. */
+/* int8 milliseconds; 0 = SQL NULL. Instants are bigint in our tables: civil time never meets a
+ * session's zone. */
 struct pg_param pg_instant(int64_t instant_ms);
 
 /* A text[] / bigint[] / bytea[] literal for unnest. */
@@ -82,7 +97,8 @@ void pg_array_add_bool(struct pg_array *a, bool value);
 void pg_array_add_bytes(struct pg_array *a, const void *data, size_t size);
 struct pg_param pg_array_param(struct pg_array *a);
 
-/* Rows of a read, copied into an arena: they live as long as it. Columns by number: only store_* code knows them. */
+/* Rows of a read, copied into an arena: they live as long as it. Columns by number: only store_*
+ * code knows them. */
 struct pg_rows {
     int count;
     int columns;
@@ -106,8 +122,8 @@ const uint8_t *pg_row_bytes(const struct pg_rows *rows, int row, int column, str
 int pg_begin(struct pg *pg);
 /* Queues a statement; its failure shows at the next read or at commit. */
 int pg_write(struct pg *pg, const struct pg_query *query, const struct pg_param *params, int count);
-/* Flushes what is queued, then runs this one and returns its rows. An SQL error is ERR_INTERNAL, or ERR_AGAIN for
- * 40001, 40P01 and 55P03, with the SQLSTATE in err_last(). */
+/* Flushes what is queued, then runs this one and returns its rows. An SQL error is ERR_INTERNAL, or
+ * ERR_AGAIN for 40001, 40P01 and 55P03, with the SQLSTATE in err_last(). */
 int pg_read(struct pg *pg, struct arena *arena, const struct pg_query *query,
             const struct pg_param *params, int count, struct pg_rows *ret_rows);
 /* Flushes and reads all results; the row count of the last write where wanted (may be NULL). */
@@ -120,15 +136,17 @@ enum pg_outcome {
     PG_NOT_EXECUTED, /* certainly rolled back */
     PG_UNKNOWN,      /* the link was lost, the server shut down, or a warning came at COMMIT */
 };
-/* The last statement, COMMIT and Sync in one flush with nothing between; `query` may be NULL. After it nothing is
- * cancelled. The statement's rows are returned where the outcome is PG_DONE. */
+/* The last statement, COMMIT and Sync in one flush with nothing between; `query` may be NULL. After
+ * it nothing is cancelled. The statement's rows are returned where the outcome is PG_DONE. */
 enum pg_outcome pg_commit_with(struct pg *pg, struct arena *arena, const struct pg_query *query,
                                const struct pg_param *params, int count, struct pg_rows *ret_rows);
 
-/* Runs one statement or script outside a transaction, simple protocol: migrations, LISTEN, tests. */
+/* Runs one statement or script outside a transaction, simple protocol: migrations, LISTEN, tests.
+ */
 int pg_script(struct pg *pg, const char *sql);
 
-/* Applies what is missing, in the order of the modules, under an advisory lock; a changed checksum is an error. */
+/* Applies what is missing, in the order of the modules, under an advisory lock; a changed checksum
+ * is an error. */
 int pg_migrate(const char *uri, const struct pg_module *const *modules);
 
 #endif
