@@ -30,6 +30,11 @@ static struct command *list_take(struct command_list *l, struct command **at,
     return c;
 }
 
+struct command *command_list_take_first(struct command_list *l)
+{
+    return l->first ? list_take(l, &l->first, NULL) : NULL;
+}
+
 static uint8_t *busy_slot(struct command_queue *q, uint64_t name)
 {
     return &q->busy[name & (COMMAND_NAME_SLOTS - 1)];
@@ -123,7 +128,7 @@ void command_queue_release(struct command_queue *q, const struct command *c)
     q->in_flight--;
 }
 
-static void list_take_expired(struct command_list *l, int64_t now_ms, struct command_list *expired)
+void command_list_take_expired(struct command_list *l, int64_t now_ms, struct command_list *expired)
 {
     struct command *previous = NULL;
     for (struct command **at = &l->first; *at;) {
@@ -139,6 +144,6 @@ static void list_take_expired(struct command_list *l, int64_t now_ms, struct com
 void command_queue_take_expired(struct command_queue *q, int64_t now_ms,
                                 struct command_list *expired)
 {
-    list_take_expired(&q->ready, now_ms, expired);
-    list_take_expired(&q->later, now_ms, expired);
+    command_list_take_expired(&q->ready, now_ms, expired);
+    command_list_take_expired(&q->later, now_ms, expired);
 }

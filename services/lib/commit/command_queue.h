@@ -22,6 +22,10 @@ struct command_queue {
 };
 
 void command_list_add(struct command_list *l, struct command *c);
+struct command *command_list_take_first(struct command_list *l); /* NULL = it is empty */
+/* Moves what is past its deadline to `expired`. */
+void command_list_take_expired(struct command_list *l, int64_t now_ms,
+                               struct command_list *expired);
 
 int command_queue_length(const struct command_queue *q);
 void command_queue_add(struct command_queue *q, struct command *c);
@@ -38,7 +42,6 @@ bool command_queue_may_start(const struct command_queue *q);
 int command_queue_take(struct command_queue *q, struct command *members[BATCH_MEMBERS_MAX]);
 /* A member is no longer in flight. */
 void command_queue_release(struct command_queue *q, const struct command *c);
-/* Moves what is past its deadline to `expired`. */
 void command_queue_take_expired(struct command_queue *q, int64_t now_ms,
                                 struct command_list *expired);
 

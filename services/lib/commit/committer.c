@@ -10,20 +10,16 @@
 #include <stdlib.h>
 
 #include "base/fault.h"
-#include "base/log.h"
 #include "base/time.h"
 #include "base/util.h"
 #include "commit/command_queue.h"
+#include "commit/link.h"
 #include "loop/thread.h"
-
-#define CONNECT_BACKOFF_MIN_MS 50
-#define CONNECT_BACKOFF_MAX_MS 1000
 
 struct committer {
     struct committers *all;
     pthread_t thread;
-    char application_name[64];
-    struct pg *pg;
+    struct link link;
     struct batch batch;
     struct command *members[BATCH_MEMBERS_MAX];
 };
@@ -33,19 +29,19 @@ struct committers {
     struct committer threads[COMMITTERS_MAX];
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* something to take, a batch done, or stopping */
-    pthread_cond_t ended;   /* stopping: for those that wait to connect again */
     struct command_queue queue;
     bool stopping;
+    struct link_stop link_stop;
     struct committers_figures figures;
 };
 
-static void wait_until(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t at_ms)
+static void wait_until(struct committers *cs, int64_t at_ms)
 {
     struct timespec t = { .tv_sec = at_ms / 1000, .tv_nsec = (at_ms % 1000) * 1000000 };
     if (at_ms == INT64_MAX)
-        pthread_cond_wait(condition, mutex);
+        pthread_cond_wait(&cs->changed, &cs->mutex);
     else
-        pthread_cond_timedwait(condition, mutex, &t);
+        pthread_cond_timedwait(&cs->changed, &cs->mutex, &t);
 }
 
 /* ---- answers ---- */
@@ -96,7 +92,7 @@ static int next_members(struct committers *cs, struct command **members)
             count = command_queue_take(q, members);
         if (count || (cs->stopping && command_queue_length(q) == 0))
             break;
-        wait_until(&cs->changed, &cs->mutex, command_queue_next_ms(q));
+        wait_until(cs, command_queue_next_ms(q));
     }
     pthread_mutex_unlock(&cs->mutex);
     return count;
@@ -196,62 +192,20 @@ static void settle(struct committer *t, int count)
 
 /* ---- threads ---- */
 
-static void count_connected(struct committers *cs, int by)
-{
-    pthread_mutex_lock(&cs->mutex);
-    cs->figures.connected += by;
-    pthread_mutex_unlock(&cs->mutex);
-}
-
-/* False = stopping. */
-static bool wait_to_connect(struct committers *cs, int64_t wait_ms)
-{
-    int64_t until_ms = mono_ms() + wait_ms;
-    pthread_mutex_lock(&cs->mutex);
-    while (!cs->stopping && mono_ms() < until_ms)
-        wait_until(&cs->ended, &cs->mutex, until_ms);
-    bool stopping = cs->stopping;
-    pthread_mutex_unlock(&cs->mutex);
-    return !stopping;
-}
-
-static bool connect_with_backoff(struct committer *t)
-{
-    struct pg_options options = t->all->options.pg;
-    options.application_name = t->application_name;
-    int64_t backoff_ms = CONNECT_BACKOFF_MIN_MS;
-    while (pg_open(&t->pg, &options) < 0) {
-        t->pg = NULL;
-        log_error_last(LOG_WARN, "PG-CONNECT-FAILED");
-        if (!wait_to_connect(t->all, backoff_ms))
-            return false;
-        backoff_ms = MIN(backoff_ms * 2, CONNECT_BACKOFF_MAX_MS);
-    }
-    count_connected(t->all, 1);
-    return true;
-}
-
-static void disconnect(struct committer *t)
-{
-    pg_close(t->pg);
-    t->pg = NULL;
-    count_connected(t->all, -1);
-}
-
 static void *committer_run(void *arg)
 {
     struct committer *t = arg;
-    while (t->pg || connect_with_backoff(t)) {
+    while (link_open(&t->link, INT64_MAX)) {
         int count = next_members(t->all, t->members);
         if (count == 0)
             break;
-        batch_run(&t->batch, t->pg, t->members, count);
+        batch_run(&t->batch, t->link.pg, t->members, count);
         settle(t, count);
-        if (!pg_alive(t->pg) || t->batch.read_only)
-            disconnect(t);
+        if (t->batch.read_only)
+            link_close(&t->link);
+        link_check(&t->link);
     }
-    if (t->pg)
-        disconnect(t);
+    link_close(&t->link);
     return NULL;
 }
 
@@ -279,6 +233,7 @@ void committers_figures_read(struct committers *cs, struct committers_figures *r
     ret->waiting = command_queue_length(&cs->queue);
     ret->in_flight = cs->queue.in_flight;
     pthread_mutex_unlock(&cs->mutex);
+    ret->connected = link_stop_connected(&cs->link_stop);
 }
 
 static struct committers *committers_new(const struct committers_options *options)
@@ -291,8 +246,8 @@ static struct committers *committers_new(const struct committers_options *option
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&cs->changed, &attributes);
-    pthread_cond_init(&cs->ended, &attributes);
     pthread_condattr_destroy(&attributes);
+    link_stop_init(&cs->link_stop);
     return cs;
 }
 
@@ -301,9 +256,8 @@ static int start_thread(struct committers *cs, int index)
     struct committer *t = &cs->threads[index];
     char name[16];
     snprintf(name, sizeof(name), "committer-%d", index + 1);
-    snprintf(t->application_name, sizeof(t->application_name), "%.40s %s",
-             cs->options.pg.application_name, name);
     t->all = cs;
+    link_init(&t->link, &cs->link_stop, &cs->options.pg, name);
     batch_init(&t->batch);
     return thread_start(&t->thread, name, committer_run, t);
 }
@@ -317,6 +271,7 @@ int committers_start(struct committers **ret, const struct committers_options *o
         if (r < 0) {
             cs->options.threads = i;
             committers_stop(cs);
+            committers_free(cs);
             return r;
         }
     }
@@ -329,15 +284,21 @@ void committers_stop(struct committers *cs)
     pthread_mutex_lock(&cs->mutex);
     cs->stopping = true;
     pthread_cond_broadcast(&cs->changed);
-    pthread_cond_broadcast(&cs->ended);
     pthread_mutex_unlock(&cs->mutex);
+    link_stop_all(&cs->link_stop);
     for (int i = 0; i < cs->options.threads; i++) {
         pthread_join(cs->threads[i].thread, NULL);
         batch_clear(&cs->threads[i].batch);
     }
     answer_expired(cs, INT64_MAX); /* the database was away: certainly not executed */
+}
+
+void committers_free(struct committers *cs)
+{
+    if (!cs)
+        return;
     pthread_cond_destroy(&cs->changed);
-    pthread_cond_destroy(&cs->ended);
     pthread_mutex_destroy(&cs->mutex);
+    link_stop_clear(&cs->link_stop);
     free(cs);
 }

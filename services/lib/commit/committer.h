@@ -33,8 +33,10 @@ int committers_start(struct committers **ret, const struct committers_options *o
 bool committers_submit(struct committers *cs, struct command *c);
 /* Answers what has waited past its deadline; call it from time to time. */
 void committers_expire(struct committers *cs);
-/* Runs what is queued (or answers it, where the database is away), then ends the threads. */
+/* Runs what is queued (or answers it, where the database is away), then ends the threads; accepts
+ * nothing any more. */
 void committers_stop(struct committers *cs);
+void committers_free(struct committers *cs); /* stopped; NULL is fine */
 
 struct committers_figures {
     int64_t commands, batches, commits, alone, blocked, members;
