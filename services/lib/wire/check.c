@@ -36,25 +36,6 @@ static uint64_t number_at(const ProtobufCFieldDescriptor *field, const void *val
     }
 }
 
-static size_t item_size(const ProtobufCFieldDescriptor *field)
-{
-    switch (field->type) {
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return sizeof(void *);
-    case PROTOBUF_C_TYPE_BYTES:
-        return sizeof(ProtobufCBinaryData);
-    case PROTOBUF_C_TYPE_BOOL:
-        return sizeof(protobuf_c_boolean);
-    case PROTOBUF_C_TYPE_UINT32:
-    case PROTOBUF_C_TYPE_INT32:
-    case PROTOBUF_C_TYPE_ENUM:
-        return 4;
-    default:
-        return 8;
-    }
-}
-
 /* What the field adds to the count of fields: what packing would write. */
 static size_t fields_of(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
 {
@@ -119,7 +100,7 @@ static int check_repeated(struct walk *w, const ProtobufCFieldDescriptor *field,
         return r;
     const char *items = *(const char *const *)member(message, field->offset);
     for (size_t i = 0; i < count; i++) {
-        r = check_value(w, field, rule, i, items + i * item_size(field));
+        r = check_value(w, field, rule, i, items + i * walk_item_size(field));
         if (r < 0)
             return r;
     }

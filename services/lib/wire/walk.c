@@ -134,3 +134,22 @@ int walk_number(struct walk *w, const ProtobufCFieldDescriptor *field,
         return walk_fault(w, field, index, "out_of_range");
     return 0;
 }
+
+size_t walk_item_size(const ProtobufCFieldDescriptor *field)
+{
+    switch (field->type) {
+    case PROTOBUF_C_TYPE_STRING:
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return sizeof(void *);
+    case PROTOBUF_C_TYPE_BYTES:
+        return sizeof(ProtobufCBinaryData);
+    case PROTOBUF_C_TYPE_BOOL:
+        return sizeof(protobuf_c_boolean);
+    case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_ENUM:
+        return 4;
+    default:
+        return 8;
+    }
+}

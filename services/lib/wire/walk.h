@@ -41,6 +41,9 @@ int walk_bytes(struct walk *w, const ProtobufCFieldDescriptor *field, const stru
 int walk_number(struct walk *w, const ProtobufCFieldDescriptor *field,
                 const struct field_rule *rule, size_t index, uint64_t bits);
 
+/* The bytes that an item of a repeated field takes in memory. */
+size_t walk_item_size(const ProtobufCFieldDescriptor *field);
+
 static inline bool walk_is_repeated(const ProtobufCFieldDescriptor *field)
 {
     return field->label == PROTOBUF_C_LABEL_REPEATED;
