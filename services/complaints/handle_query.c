@@ -1,0 +1,160 @@
+/* Reading complaints: one, a list, its clocks, and a clock's explanation. */
+#include <string.h>
+
+#include "base/err.h"
+#include "base/time.h"
+#include "base/util.h"
+#include "complaints.h"
+#include "law/division.h"
+
+#define PAGE_SIZE_DEFAULT 50
+
+int complaint_get(struct request *rq, const void *message, void *out)
+{
+    const GetRequest *in = message;
+    return complaint_view_by_id(rq, in->id, out);
+}
+
+static int visible_clocks(struct request *rq, const char *id, struct clock **ret_clocks,
+                          int *ret_count)
+{
+    struct complaint_row row;
+    int r = store_complaint_read(rq->pg, rq->arena, id, &row);
+    if (r < 0)
+        return r;
+    if (!principal_may_see(rq->actor, row.division, row.audience))
+        return err_set(ERR_NOT_FOUND, "no complaint %s", id);
+
+    struct clock **clocks;
+    int *counts;
+    r = clock_load_many(rq->pg, rq->arena, &(const char *){ row.id }, 1, &clocks, &counts);
+    if (r < 0)
+        return r;
+    *ret_clocks = clocks[0];
+    *ret_count = counts[0];
+    return 0;
+}
+
+int complaint_clocks(struct request *rq, const void *message, void *reply)
+{
+    const ClocksRequest *in = message;
+    ClocksResponse *out = reply;
+    struct clock *clocks;
+    int count;
+    int r = visible_clocks(rq, in->id, &clocks, &count);
+    if (r < 0)
+        return r;
+    clocks_view(rq, clocks, count, &out->n_clocks, &out->clocks);
+    return 0;
+}
+
+static int explain_view(struct request *rq, const struct clock *clock, ExplainResponse *out)
+{
+    struct explained_day *days;
+    int count;
+    int r = clock_explain(clock, rq->reference, rq->arena, &days, &count);
+    if (r < 0)
+        return r;
+    out->days = arena_array(rq->arena, ExplainedDay *, count);
+    for (int i = 0; i < count; i++) {
+        char date[DAY_TEXT_SIZE];
+        day_format(days[i].day, date);
+        out->days[i] = wire_new(rq->arena, &explained_day_rules);
+        out->days[i]->date = arena_strdup(rq->arena, date);
+        out->days[i]->counted = days[i].counted;
+        out->days[i]->reason = arena_strdup(rq->arena, days[i].reason_zh);
+        out->days[i]->reason_en = arena_strdup(rq->arena, days[i].reason_en);
+        out->days[i]->basis = arena_strdup(rq->arena, days[i].basis);
+    }
+    out->n_days = (size_t)count;
+    return 0;
+}
+
+int complaint_explain(struct request *rq, const void *message, void *reply)
+{
+    const ExplainRequest *in = message;
+    ExplainResponse *out = reply;
+    struct clock *clocks;
+    int count;
+    int r = visible_clocks(rq, in->id, &clocks, &count);
+    if (r < 0)
+        return r;
+    for (int i = 0; i < count; i++)
+        if (strcmp(clocks[i].id, in->clock_id) == 0)
+            return explain_view(rq, &clocks[i], out);
+    return err_set(ERR_NOT_FOUND, "no clock %s of complaint %s", in->clock_id, in->id);
+}
+
+/* The subtree asked for, or all that the caller may see. */
+static int list_division(struct request *rq, const char *asked, const char **ret)
+{
+    *ret = rq->actor->jurisdiction;
+    if (!*asked)
+        return 0;
+    const struct division *division = snapshot_division(rq->reference, asked);
+    if (!division)
+        return reject(rq, ERR_UNPROCESSABLE, "unknown_division", "division", "no such division");
+    if (!division_contains(rq->actor->jurisdiction, division->code))
+        return reject(rq, ERR_PERMISSION_DENIED, "division_not_yours", "division",
+                      "the division is not within the caller's jurisdiction");
+    *ret = division->code;
+    return 0;
+}
+
+/* Only a unit's principal is kept from what is about its organ: there the audience must be its own.
+ */
+static const char *list_audience(const struct principal *actor)
+{
+    uint32_t readers = ROLE_BIT_HOTLINE | ROLE_BIT_SUPERVISOR | ROLE_BIT_OPERATOR;
+    return actor->roles & readers ? NULL : actor->jurisdiction;
+}
+
+static int list_views(struct request *rq, struct complaint_row *rows, int count, ListResponse *out)
+{
+    const char **ids = arena_array(rq->arena, const char *, count);
+    for (int i = 0; i < count; i++)
+        ids[i] = rows[i].id;
+    struct clock **clocks;
+    int *clock_counts;
+    int r = clock_load_many(rq->pg, rq->arena, ids, count, &clocks, &clock_counts);
+    if (r < 0)
+        return r;
+    out->complaints = arena_array(rq->arena, Complaint *, count);
+    for (int i = 0; i < count; i++) {
+        out->complaints[i] = wire_new(rq->arena, &complaint_rules);
+        complaint_view(rq, &rows[i], clocks[i], clock_counts[i], out->complaints[i]);
+    }
+    out->n_complaints = (size_t)count;
+    rq->version = 0; /* a list has none */
+    return 0;
+}
+
+int complaint_list(struct request *rq, const void *message, void *reply)
+{
+    const ListRequest *in = message;
+    ListResponse *out = reply;
+    struct complaint_filter filter = {
+        .state = (int)in->state,
+        .source = in->source,
+        .external_id = in->external_id,
+        .audience = list_audience(rq->actor),
+    };
+    int page_size = in->page_size_choice_case ? (int)in->page_size : PAGE_SIZE_DEFAULT;
+    int r = list_division(rq, in->division, &filter.division);
+    if (r == 0 && *in->page_token)
+        r = page_token_open(rq, in, in->page_token, &filter.before);
+    if (r < 0)
+        return r;
+
+    struct complaint_row *rows;
+    int count;
+    filter.count_max = page_size + 1;
+    r = store_complaint_list(rq->pg, rq->arena, &filter, &rows, &count);
+    if (r < 0)
+        return r;
+    if (count > page_size) {
+        count = page_size;
+        out->next_page_token = arena_strdup(rq->arena, page_token_seal(rq, in, rows[count - 1].id));
+    }
+    return list_views(rq, rows, count, out);
+}

@@ -1,0 +1,93 @@
+-- name: complaint_order_block
+SELECT nextval('complaint_order_seq');
+
+-- name: complaint_insert
+INSERT INTO complaint (id, order_no, source, external_id, digest, channel, type, urgency, category, title, body,
+                       place, division, unit, audience, about_enforcement, caller_sealed, caller_key,
+                       confidential, wants_reply, received_at, filed_at, state, version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+        $24);
+
+-- name: complaint_natural
+SELECT c.source, c.external_id, c.id, c.digest
+  FROM unnest($1::text[], $2::text[]) AS k(source, external_id)
+  JOIN complaint c USING (source, external_id);
+
+-- name: complaint_lock
+SELECT id FROM complaint WHERE id = ANY($1::text[]::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED;
+
+-- name: complaint_exists
+SELECT id FROM complaint WHERE id = ANY($1::text[]::uuid[]);
+
+-- name: complaint_get
+SELECT id, order_no, source, external_id, channel, type, urgency, category, title, body, place, division, unit,
+       audience, about_enforcement, caller_sealed, caller_key, confidential, wants_reply, received_at, filed_at,
+       state, version, redo_count, return_count, failed_visits, returned_by, return_limit, extended, reply_text,
+       reply_basis, replied_at, visit_reached, visit_solved, visit_satisfied, visit_note, visited_at
+  FROM complaint WHERE id = $1;
+
+-- name: complaint_list
+SELECT id, order_no, source, external_id, channel, type, urgency, category, title, body, place, division, unit,
+       audience, about_enforcement, caller_sealed, caller_key, confidential, wants_reply, received_at, filed_at,
+       state, version, redo_count, return_count, failed_visits, returned_by, return_limit, extended, reply_text,
+       reply_basis, replied_at, visit_reached, visit_solved, visit_satisfied, visit_note, visited_at
+  FROM complaint
+ WHERE starts_with(division, $1) AND ($2::int = 0 OR state = $2) AND ($3::text IS NULL OR source = $3)
+   AND ($4::text IS NULL OR audience = '' OR starts_with(audience, $4))
+   AND ($5::uuid IS NULL OR id < $5)
+ ORDER BY id DESC LIMIT $6;
+
+-- name: complaint_list_county
+SELECT id, order_no, source, external_id, channel, type, urgency, category, title, body, place, division, unit,
+       audience, about_enforcement, caller_sealed, caller_key, confidential, wants_reply, received_at, filed_at,
+       state, version, redo_count, return_count, failed_visits, returned_by, return_limit, extended, reply_text,
+       reply_basis, replied_at, visit_reached, visit_solved, visit_satisfied, visit_note, visited_at
+  FROM complaint
+ WHERE substr(division, 1, 6) = substr($1, 1, 6)
+   AND starts_with(division, $1) AND ($2::int = 0 OR state = $2) AND ($3::text IS NULL OR source = $3)
+   AND ($4::text IS NULL OR audience = '' OR starts_with(audience, $4))
+   AND ($5::uuid IS NULL OR id < $5)
+ ORDER BY id DESC LIMIT $6;
+
+-- name: complaint_list_external
+SELECT id, order_no, source, external_id, channel, type, urgency, category, title, body, place, division, unit,
+       audience, about_enforcement, caller_sealed, caller_key, confidential, wants_reply, received_at, filed_at,
+       state, version, redo_count, return_count, failed_visits, returned_by, return_limit, extended, reply_text,
+       reply_basis, replied_at, visit_reached, visit_solved, visit_satisfied, visit_note, visited_at
+  FROM complaint
+ WHERE external_id = $7
+   AND starts_with(division, $1) AND ($2::int = 0 OR state = $2) AND ($3::text IS NULL OR source = $3)
+   AND ($4::text IS NULL OR audience = '' OR starts_with(audience, $4))
+   AND ($5::uuid IS NULL OR id < $5)
+ ORDER BY id DESC LIMIT $6;
+
+-- name: complaint_set_state
+UPDATE complaint SET state = $2, version = $3 WHERE id = $1;
+
+-- name: complaint_set_dispatched
+UPDATE complaint SET state = $2, version = $3, division = $4, unit = $5, extended = false WHERE id = $1;
+
+-- name: complaint_set_returned
+UPDATE complaint SET state = $2, version = $3, return_count = $4, returned_by = $5, return_limit = $6, unit = $7
+ WHERE id = $1;
+
+-- name: complaint_set_replied
+UPDATE complaint SET state = $2, version = $3, reply_text = $4, reply_basis = $5, replied_at = $6 WHERE id = $1;
+
+-- name: complaint_set_extended
+UPDATE complaint SET version = $2, extended = true WHERE id = $1;
+
+-- name: complaint_set_visited
+UPDATE complaint SET state = $2, version = $3, visit_reached = $4, visit_solved = $5, visit_satisfied = $6,
+       visit_note = $7, visited_at = $8, failed_visits = $9
+ WHERE id = $1;
+
+-- name: complaint_set_redone
+UPDATE complaint SET state = $2, version = $3, redo_count = $4, extended = false WHERE id = $1;
+
+-- name: complaint_set_reopened
+UPDATE complaint SET state = $2, version = $3, redo_count = 0, failed_visits = 0 WHERE id = $1;
+
+-- name: complaint_act_insert
+INSERT INTO complaint_act (complaint_id, version, action, acted_at, principal, reached, unit, note)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8);

@@ -1,0 +1,184 @@
+/* Rows of complaints and their acts: the only code that knows columns. */
+#include <string.h>
+
+#include "base/err.h"
+#include "base/util.h"
+#include "complaints.h"
+#include "complaints_sql.h"
+
+int store_complaint_insert(struct tx *tx, const struct complaint_row *row, const uint8_t *digest)
+{
+    return tx_write(
+        tx, &Q_COMPLAINT_INSERT,
+        PG_ARGS(
+            pg_text(row->id), pg_text(row->order_no), pg_text(row->source),
+            pg_text(row->external_id), pg_bytes(digest, 32), pg_int(row->channel),
+            pg_int(row->type), pg_int(row->urgency), pg_text(row->category), pg_text(row->title),
+            pg_text(row->body), pg_text(row->place), pg_text(row->division), pg_text(row->unit),
+            pg_text(row->audience), pg_bool(row->about_enforcement),
+            row->caller_sealed ? pg_bytes(row->caller_sealed, row->caller_sealed_size) : pg_null(),
+            pg_text(row->caller_key), pg_bool(row->confidential), pg_bool(row->wants_reply),
+            pg_int(row->received_at), pg_int(row->filed_at), pg_int(row->state),
+            pg_int(row->version)));
+}
+
+/* The column order of complaint_get and of the lists. */
+static void read_row(const struct pg_rows *rows, int i, struct arena *arena,
+                     struct complaint_row *row)
+{
+    int c = 0;
+    snprintf(row->id, sizeof(row->id), "%s", pg_row_text(rows, i, c++));
+    row->order_no = pg_row_text(rows, i, c++);
+    row->source = pg_row_text(rows, i, c++);
+    row->external_id = pg_row_text(rows, i, c++);
+    row->channel = (int)pg_row_int(rows, i, c++);
+    row->type = (int)pg_row_int(rows, i, c++);
+    row->urgency = (int)pg_row_int(rows, i, c++);
+    row->category = pg_row_text(rows, i, c++);
+    row->title = pg_row_text(rows, i, c++);
+    row->body = pg_row_text(rows, i, c++);
+    row->place = pg_row_text(rows, i, c++);
+    row->division = pg_row_text(rows, i, c++);
+    row->unit = pg_row_text(rows, i, c++);
+    row->audience = pg_row_text(rows, i, c++);
+    row->about_enforcement = pg_row_bool(rows, i, c++);
+    row->caller_sealed = pg_row_is_null(rows, i, c)
+                             ? NULL
+                             : pg_row_bytes(rows, i, c, arena, &row->caller_sealed_size);
+    c++;
+    row->caller_key = pg_row_text(rows, i, c++);
+    row->confidential = pg_row_bool(rows, i, c++);
+    row->wants_reply = pg_row_bool(rows, i, c++);
+    row->received_at = pg_row_int(rows, i, c++);
+    row->filed_at = pg_row_int(rows, i, c++);
+    row->state = (int)pg_row_int(rows, i, c++);
+    row->version = pg_row_int(rows, i, c++);
+    row->redo_count = (uint32_t)pg_row_int(rows, i, c++);
+    row->return_count = (uint32_t)pg_row_int(rows, i, c++);
+    row->failed_visits = (uint32_t)pg_row_int(rows, i, c++);
+    row->returned_by = pg_row_text(rows, i, c++);
+    row->return_limit = pg_row_bool(rows, i, c++);
+    row->extended = pg_row_bool(rows, i, c++);
+    row->reply_text = pg_row_text(rows, i, c++);
+    row->reply_basis = pg_row_text(rows, i, c++);
+    row->replied_at = pg_row_int(rows, i, c++);
+    row->visit_reached = pg_row_bool(rows, i, c++);
+    row->visit_solved = pg_row_bool(rows, i, c++);
+    row->visit_satisfied = pg_row_bool(rows, i, c++);
+    row->visit_note = pg_row_text(rows, i, c++);
+    row->visited_at = pg_row_int(rows, i, c++);
+}
+
+int store_complaint_read(struct pg *pg, struct arena *arena, const char *id,
+                         struct complaint_row *ret_row)
+{
+    struct pg_rows rows;
+    int r = pg_read(pg, arena, &Q_COMPLAINT_GET, PG_ARGS(pg_text(id)), &rows);
+    if (r < 0)
+        return err_wrap(r, "read complaint %s", id);
+    if (rows.count == 0)
+        return err_set(ERR_NOT_FOUND, "no complaint %s", id);
+    read_row(&rows, 0, arena, ret_row);
+    return 0;
+}
+
+int store_complaint_list(struct pg *pg, struct arena *arena, const struct complaint_filter *filter,
+                         struct complaint_row **ret_rows, int *ret_count)
+{
+    struct pg_rows rows;
+    struct pg_param params[] = {
+        pg_text(filter->division),    pg_int(filter->state),   pg_code(filter->source),
+        pg_text(filter->audience),    pg_text(filter->before), pg_int(filter->count_max),
+        pg_text(filter->external_id),
+    };
+    const struct pg_query *query = *filter->external_id            ? &Q_COMPLAINT_LIST_EXTERNAL
+                                   : strlen(filter->division) >= 6 ? &Q_COMPLAINT_LIST_COUNTY
+                                                                   : &Q_COMPLAINT_LIST;
+    int count = (int)ARRAY_LEN(params) - (*filter->external_id ? 0 : 1);
+    int r = pg_read(pg, arena, query, params, count, &rows);
+    if (r < 0)
+        return err_wrap(r, "list complaints");
+
+    struct complaint_row *list = arena_array(arena, struct complaint_row, rows.count);
+    for (int i = 0; i < rows.count; i++)
+        read_row(&rows, i, arena, &list[i]);
+    *ret_rows = list;
+    *ret_count = rows.count;
+    return 0;
+}
+
+int store_complaint_order_sequence(struct tx *tx, int64_t *ret_sequence)
+{
+    struct pg_rows rows;
+    int r = tx_read(tx, &Q_COMPLAINT_ORDER_BLOCK, PG_NO_ARGS, &rows);
+    if (r < 0)
+        return err_wrap(r, "take a block of order numbers");
+    *ret_sequence = pg_row_int(&rows, 0, 0);
+    return 0;
+}
+
+int store_complaint_state(struct tx *tx, const struct complaint_row *row)
+{
+    return tx_write(tx, &Q_COMPLAINT_SET_STATE,
+                    PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version)));
+}
+
+int store_complaint_dispatched(struct tx *tx, const struct complaint_row *row)
+{
+    return tx_write(tx, &Q_COMPLAINT_SET_DISPATCHED,
+                    PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
+                            pg_text(row->division), pg_text(row->unit)));
+}
+
+int store_complaint_returned(struct tx *tx, const struct complaint_row *row)
+{
+    return tx_write(tx, &Q_COMPLAINT_SET_RETURNED,
+                    PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
+                            pg_int(row->return_count), pg_text(row->returned_by),
+                            pg_bool(row->return_limit), pg_text(row->unit)));
+}
+
+int store_complaint_replied(struct tx *tx, const struct complaint_row *row)
+{
+    return tx_write(tx, &Q_COMPLAINT_SET_REPLIED,
+                    PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
+                            pg_text(row->reply_text), pg_text(row->reply_basis),
+                            pg_int(row->replied_at)));
+}
+
+int store_complaint_extended(struct tx *tx, const struct complaint_row *row)
+{
+    return tx_write(tx, &Q_COMPLAINT_SET_EXTENDED, PG_ARGS(pg_text(row->id), pg_int(row->version)));
+}
+
+int store_complaint_visited(struct tx *tx, const struct complaint_row *row)
+{
+    return tx_write(tx, &Q_COMPLAINT_SET_VISITED,
+                    PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
+                            pg_bool(row->visit_reached), pg_bool(row->visit_solved),
+                            pg_bool(row->visit_satisfied), pg_text(row->visit_note),
+                            pg_int(row->visited_at), pg_int(row->failed_visits)));
+}
+
+int store_complaint_redone(struct tx *tx, const struct complaint_row *row)
+{
+    return tx_write(tx, &Q_COMPLAINT_SET_REDONE,
+                    PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
+                            pg_int(row->redo_count)));
+}
+
+int store_complaint_reopened(struct tx *tx, const struct complaint_row *row)
+{
+    return tx_write(tx, &Q_COMPLAINT_SET_REOPENED,
+                    PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version)));
+}
+
+int store_act(struct tx *tx, const struct complaint_row *row, const struct act *act)
+{
+    return tx_write(tx, &Q_COMPLAINT_ACT_INSERT,
+                    PG_ARGS(pg_text(row->id), pg_int(row->version),
+                            pg_text(action_name(act->action)), pg_int(act->at),
+                            pg_text(act->principal),
+                            act->has_reached ? pg_bool(act->reached) : pg_null(),
+                            pg_text(act->unit), pg_text(act->note)));
+}

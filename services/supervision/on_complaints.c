@@ -1,0 +1,241 @@
+/* What supervision does on the complaints' events: cards and orders from reached rungs, orders from
+ * failed visits, and the end of both when the act came. SQL only, in the transaction that moves the
+ * cursor. */
+#include <string.h>
+
+#include "base/err.h"
+#include "base/time.h"
+#include "base/util.h"
+#include "lujian/complaints/v1/events.lj.h"
+#include "supervision.h"
+
+#define BASIS_UNSATISFIED_ZH                                                                       \
+    "《山东省省级政府服务投诉热线管理办法》（2017年）：重办后仍不满意的发督办单"
+#define BASIS_UNSATISFIED_EN                                                                       \
+    "Shandong Provincial Complaint Hotline Measures (2017): a supervision order when still "       \
+    "unsatisfied after a redo"
+
+#define FAILED_VISITS_TO_ORDER 2
+
+static struct matter matter_of(const struct log_record *event, const char *id, const char *unit)
+{
+    struct matter m = {
+        .division = event->division,
+        .audience = event->audience,
+        .unit = unit,
+        .about_enforcement = event->about_enforcement,
+    };
+    snprintf(m.id, sizeof(m.id), "%s", id);
+    return m;
+}
+
+static void make_card(const struct tx *tx, const struct log_record *event, const RungReached *e,
+                      struct card_row *card)
+{
+    *card = (struct card_row){
+        .color = e->rung == RUNG_YELLOW ? CARD_COLOR_YELLOW : CARD_COLOR_RED,
+        .matter = matter_of(event, e->subject, e->unit),
+        .clock_kind = (int)e->clock_kind,
+        .term = e->term,
+        .level = rules_level_of(event->division),
+        .due_at = e->due_at,
+        .raised_at = tx->now_ms,
+        .state = CARD_STATE_OPEN,
+        .acknowledged_by = "",
+        .version = 1,
+    };
+    snprintf(card->clock_id, sizeof(card->clock_id), "%s", e->clock_id);
+    const char *cause =
+        arena_printf(tx->arena, "card\x1f%s\x1f%u\x1f%d", e->clock_id, e->term, (int)e->rung);
+    uuid_v5(cause, strlen(cause), card->id);
+}
+
+static int raise_card(struct tx *tx, const struct log_record *event, const RungReached *e)
+{
+    struct card_row card;
+    bool inserted;
+    make_card(tx, event, e, &card);
+    int r = store_cards_insert(tx, &card, 1, &inserted);
+    if (r == 0 && inserted)
+        event_card_raised(tx, &card);
+    return r;
+}
+
+static const struct ladder_rule *rung_rule(struct tx *tx, const struct snapshot *reference,
+                                           const char *kind, int rung)
+{
+    int count;
+    const struct ladder_rule *const *rules =
+        snapshot_ladder(reference, kind, day_of_instant(tx->now_ms), &count);
+    for (int i = 0; i < count; i++)
+        if (rules[i]->rung == rung)
+            return rules[i];
+    return NULL;
+}
+
+static struct issue overdue_issue(struct tx *tx, const struct snapshot *reference,
+                                  const struct matter *matter, const RungReached *e, int level,
+                                  const char *previous)
+{
+    const struct ladder_rule *rule = rung_rule(tx, reference, "reply", (int)e->rung);
+    return (struct issue){
+        .matter = matter,
+        .trigger = TRIGGER_OVERDUE,
+        .level = level,
+        .cause =
+            arena_printf(tx->arena, "order\x1f%s\x1f%u\x1f%d", e->clock_id, e->term, (int)e->rung),
+        .previous = previous,
+        .clock_id = e->clock_id,
+        .term = e->term,
+        .due_at = e->next_due_at,
+        .basis_zh = rule ? rule->basis_zh : "",
+        .basis_en = rule ? rule->basis_en : "",
+    };
+}
+
+/* A rung above the first climbs from the open order of the same clock and term; where that order
+ * was closed, the rung is dropped: the row lock decides against a verdict that comes at the same
+ * moment. */
+static int climb_overdue(struct tx *tx, const struct snapshot *reference,
+                         const struct log_record *event, const RungReached *e)
+{
+    struct order_row *open;
+    int count;
+    int r = store_orders_open(tx, e->subject, TRIGGER_OVERDUE, &open, &count);
+    if (r < 0 || count == 0)
+        return r;
+    if (strcmp(open[0].clock_id, e->clock_id) != 0 || open[0].term != e->term)
+        return 0;
+    if (e->rung == RUNG_REPORT)
+        return ladder_report(tx, &open[0]);
+
+    struct matter matter = matter_of(event, e->subject, e->unit);
+    struct issue next =
+        overdue_issue(tx, reference, &matter, e, rules_next_level(open[0].level), open[0].id);
+    bool known;
+    char id[UUID_TEXT_SIZE];
+    uuid_v5(next.cause, strlen(next.cause), id);
+    r = store_order_known(tx, id, &known);
+    return r < 0 || known ? r : ladder_climb(tx, reference, &open[0], &next);
+}
+
+static int on_rung_reached(struct tx *tx, const struct snapshot *reference,
+                           const struct log_record *event, const void *data)
+{
+    const RungReached *e = data;
+    if (e->rung == RUNG_YELLOW || e->rung == RUNG_RED)
+        return raise_card(tx, event, e);
+    if (e->rung != RUNG_L1)
+        return climb_overdue(tx, reference, event, e);
+    struct matter matter = matter_of(event, e->subject, e->unit);
+    struct issue issue =
+        overdue_issue(tx, reference, &matter, e, rules_level_of(event->division), "");
+    return ladder_issue(tx, reference, &issue);
+}
+
+/* What the cards of those clocks warned of is over. */
+static int close_cards(struct tx *tx, const char *subject, const int *kinds, int kind_count)
+{
+    struct card_row *open;
+    int count;
+    int r = store_cards_open(tx, subject, kinds, kind_count, &open, &count);
+    for (int i = 0; r == 0 && i < count; i++) {
+        open[i].state = CARD_STATE_CLOSED;
+        open[i].closed_at = tx->now_ms;
+        open[i].version++;
+        r = store_card_close(tx, &open[i]);
+        event_card_closed(tx, &open[i]);
+    }
+    return r;
+}
+
+#define CLOSE_CARDS(tx, event, ...)                                                                \
+    close_cards((tx), (event)->subject, (const int[]){ __VA_ARGS__ },                              \
+                (int)(sizeof((const int[]){ __VA_ARGS__ }) / sizeof(int)))
+
+static int on_dispatched(struct tx *tx, const struct snapshot *reference,
+                         const struct log_record *event, const void *data)
+{
+    (void)reference;
+    (void)data;
+    return CLOSE_CARDS(tx, event, CLOCK_KIND_DISPATCH);
+}
+
+static int on_signed(struct tx *tx, const struct snapshot *reference,
+                     const struct log_record *event, const void *data)
+{
+    (void)reference;
+    (void)data;
+    return CLOSE_CARDS(tx, event, CLOCK_KIND_SIGN);
+}
+
+static int on_contacted(struct tx *tx, const struct snapshot *reference,
+                        const struct log_record *event, const void *data)
+{
+    (void)reference;
+    const ComplaintContacted *e = data;
+    return e->reached ? CLOSE_CARDS(tx, event, CLOCK_KIND_CONTACT) : 0;
+}
+
+static int on_returned(struct tx *tx, const struct snapshot *reference,
+                       const struct log_record *event, const void *data)
+{
+    (void)data;
+    int r = ladder_stop(tx, reference, event->subject);
+    return r < 0 ? r
+                 : CLOSE_CARDS(tx, event, CLOCK_KIND_SIGN, CLOCK_KIND_CONTACT, CLOCK_KIND_REPLY);
+}
+
+static int on_replied(struct tx *tx, const struct snapshot *reference,
+                      const struct log_record *event, const void *data)
+{
+    (void)data;
+    int r = ladder_stop(tx, reference, event->subject);
+    return r < 0 ? r : CLOSE_CARDS(tx, event, CLOCK_KIND_REPLY, CLOCK_KIND_CONTACT);
+}
+
+static int on_visited(struct tx *tx, const struct snapshot *reference,
+                      const struct log_record *event, const void *data)
+{
+    const ComplaintVisited *e = data;
+    if (!e->reached)
+        return 0;
+    int r = CLOSE_CARDS(tx, event, CLOCK_KIND_VISIT);
+    if (r < 0 || (e->solved && e->satisfied) || e->failed_visits < FAILED_VISITS_TO_ORDER)
+        return r;
+    struct matter matter = matter_of(event, e->complaint_id, e->unit);
+    struct issue issue = {
+        .matter = &matter,
+        .trigger = TRIGGER_UNSATISFIED,
+        .level = rules_level_of(event->division),
+        .cause = arena_printf(tx->arena, "order\x1funsatisfied\x1f%s", event->id),
+        .previous = "",
+        .basis_zh = BASIS_UNSATISFIED_ZH,
+        .basis_en = BASIS_UNSATISFIED_EN,
+    };
+    return ladder_issue(tx, reference, &issue);
+}
+
+static int on_closed(struct tx *tx, const struct snapshot *reference,
+                     const struct log_record *event, const void *data)
+{
+    (void)data;
+    int r = ladder_stop(tx, reference, event->subject);
+    return r < 0 ? r
+                 : CLOSE_CARDS(tx, event, CLOCK_KIND_DISPATCH, CLOCK_KIND_SIGN, CLOCK_KIND_CONTACT,
+                               CLOCK_KIND_REPLY, CLOCK_KIND_VISIT);
+}
+
+const struct consumer_handler on_complaints[] = {
+    { .type = "clock.rung_reached.v1", .apply = on_rung_reached, .data = &rung_reached_rules },
+    { .type = "complaint.dispatched.v1",
+      .apply = on_dispatched,
+      .data = &complaint_dispatched_rules },
+    { .type = "complaint.signed.v1", .apply = on_signed, .data = &complaint_signed_rules },
+    { .type = "complaint.contacted.v1", .apply = on_contacted, .data = &complaint_contacted_rules },
+    { .type = "complaint.returned.v1", .apply = on_returned, .data = &complaint_returned_rules },
+    { .type = "complaint.replied.v1", .apply = on_replied, .data = &complaint_replied_rules },
+    { .type = "complaint.visited.v1", .apply = on_visited, .data = &complaint_visited_rules },
+    { .type = "complaint.closed.v1", .apply = on_closed, .data = &complaint_closed_rules },
+    { 0 },
+};

@@ -1,0 +1,140 @@
+/* Rows of supervision orders: the only code that knows their columns. */
+#include "base/err.h"
+#include "supervision.h"
+#include "supervision_sql.h"
+
+int store_order_known(struct tx *tx, const char *id, bool *ret_known)
+{
+    struct pg_rows rows;
+    int r = tx_read(tx, &Q_ORDER_KNOWN, PG_ARGS(pg_text(id)), &rows);
+    if (r < 0)
+        return err_wrap(r, "look for order %s", id);
+    *ret_known = rows.count > 0;
+    return 0;
+}
+
+int store_order_insert(struct tx *tx, const struct order_row *row)
+{
+    return tx_write(tx, &Q_ORDER_INSERT,
+                    PG_ARGS(pg_text(row->id), pg_int(row->level), pg_int(row->trigger),
+                            pg_text(row->matter.id), pg_text(row->matter.division),
+                            pg_text(row->matter.audience), pg_bool(row->matter.about_enforcement),
+                            pg_text(row->matter.unit), pg_text(row->body), pg_code(row->previous),
+                            pg_code(row->clock_id), pg_int(row->term), pg_int(row->issued_at),
+                            pg_int(row->due_at), pg_text(row->basis_zh), pg_text(row->basis_en)));
+}
+
+static void copy_id(char out[UUID_TEXT_SIZE], const char *text)
+{
+    snprintf(out, UUID_TEXT_SIZE, "%s", text);
+}
+
+static void read_row(const struct pg_rows *rows, int i, struct order_row *row)
+{
+    int c = 0;
+    copy_id(row->id, pg_row_text(rows, i, c++));
+    row->level = (int)pg_row_int(rows, i, c++);
+    row->trigger = (int)pg_row_int(rows, i, c++);
+    copy_id(row->matter.id, pg_row_text(rows, i, c++));
+    row->matter.division = pg_row_text(rows, i, c++);
+    row->matter.audience = pg_row_text(rows, i, c++);
+    row->matter.about_enforcement = pg_row_bool(rows, i, c++);
+    row->matter.unit = pg_row_text(rows, i, c++);
+    row->body = pg_row_text(rows, i, c++);
+    copy_id(row->previous, pg_row_text(rows, i, c++));
+    copy_id(row->clock_id, pg_row_text(rows, i, c++));
+    row->term = (uint32_t)pg_row_int(rows, i, c++);
+    row->issued_at = pg_row_int(rows, i, c++);
+    row->due_at = pg_row_int(rows, i, c++);
+    row->state = (int)pg_row_int(rows, i, c++);
+    row->reply_text = pg_row_text(rows, i, c++);
+    row->replied_at = pg_row_int(rows, i, c++);
+    row->verdict = pg_row_text(rows, i, c++);
+    row->closed_at = pg_row_int(rows, i, c++);
+    row->cannot_escalate = pg_row_bool(rows, i, c++);
+    row->reported = pg_row_bool(rows, i, c++);
+    row->basis_zh = pg_row_text(rows, i, c++);
+    row->basis_en = pg_row_text(rows, i, c++);
+    row->version = pg_row_int(rows, i, c++);
+}
+
+static void read_rows(const struct pg_rows *rows, struct arena *arena, struct order_row **ret_rows,
+                      int *ret_count)
+{
+    struct order_row *list = arena_array(arena, struct order_row, rows->count);
+    for (int i = 0; i < rows->count; i++)
+        read_row(rows, i, &list[i]);
+    *ret_rows = list;
+    *ret_count = rows->count;
+}
+
+static int read_one(int r, const struct pg_rows *rows, const char *id, struct order_row *ret_row)
+{
+    if (r < 0)
+        return err_wrap(r, "read order %s", id);
+    if (rows->count == 0)
+        return err_set(ERR_NOT_FOUND, "no order %s", id);
+    read_row(rows, 0, ret_row);
+    return 0;
+}
+
+int store_order_read(struct pg *pg, struct arena *arena, const char *id, struct order_row *ret_row)
+{
+    struct pg_rows rows;
+    int r = pg_read(pg, arena, &Q_ORDER_GET, PG_ARGS(pg_text(id)), &rows);
+    return read_one(r, &rows, id, ret_row);
+}
+
+int store_order_lock(struct tx *tx, const char *id, struct order_row *ret_row)
+{
+    struct pg_rows rows;
+    int r = tx_read(tx, &Q_ORDER_GET_LOCKED, PG_ARGS(pg_text(id)), &rows);
+    return read_one(r, &rows, id, ret_row);
+}
+
+int store_orders_open(struct tx *tx, const char *subject, int trigger, struct order_row **ret_rows,
+                      int *ret_count)
+{
+    struct pg_rows rows;
+    int r = tx_read(tx, &Q_ORDER_OPEN_LOCKED, PG_ARGS(pg_text(subject), pg_int(trigger)), &rows);
+    if (r < 0)
+        return err_wrap(r, "lock the open orders of %s", subject);
+    read_rows(&rows, tx->arena, ret_rows, ret_count);
+    return 0;
+}
+
+int store_order_save(struct tx *tx, const struct order_row *row)
+{
+    return tx_write(tx, &Q_ORDER_SAVE,
+                    PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
+                            pg_text(row->reply_text), pg_instant(row->replied_at),
+                            pg_text(row->verdict), pg_instant(row->closed_at),
+                            pg_bool(row->cannot_escalate), pg_bool(row->reported),
+                            pg_int(row->due_at)));
+}
+
+int store_order_list(struct pg *pg, struct arena *arena, const struct order_filter *filter,
+                     struct order_row **ret_rows, int *ret_count)
+{
+    struct pg_rows rows;
+    int r = pg_read(pg, arena, &Q_ORDER_LIST,
+                    PG_ARGS(pg_text(filter->division), pg_int(filter->state),
+                            pg_code(filter->subject), pg_bool(filter->cannot_escalate),
+                            pg_text(filter->audience), pg_instant(filter->page.before_at),
+                            pg_text(filter->page.before_id), pg_int(filter->page.count_max)),
+                    &rows);
+    if (r < 0)
+        return err_wrap(r, "list orders");
+    read_rows(&rows, arena, ret_rows, ret_count);
+    return 0;
+}
+
+int store_order_stuck_count(struct pg *pg, struct arena *arena, int64_t *ret_count)
+{
+    struct pg_rows rows;
+    int r = pg_read(pg, arena, &Q_ORDER_STUCK_COUNT, PG_NO_ARGS, &rows);
+    if (r < 0)
+        return err_wrap(r, "count the orders that cannot escalate");
+    *ret_count = pg_row_int(&rows, 0, 0);
+    return 0;
+}
