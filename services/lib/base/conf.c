@@ -98,11 +98,11 @@ static int check_value(const struct conf_key *key, const char *value, const char
         return 0;
     case CONF_PATH:
     case CONF_TEXT:
-        if (!utf8_check(value, strlen(value)))
-            return err_set(ERR_INVALID_ARGUMENT, "%s: %s is not UTF-8", origin, key->name);
-        return 0;
+        break;
     }
-    assert_always(!"type of a configuration key");
+    if (!utf8_check(value, strlen(value)))
+        return err_set(ERR_INVALID_ARGUMENT, "%s: %s is not UTF-8", origin, key->name);
+    return 0;
 }
 
 static int set_value(struct conf_key *key, const char *value, const char *origin)
@@ -204,7 +204,7 @@ static void environment_name(const char *name, char out[CONF_NAME_MAX + 8])
 {
     char *p = stpcpy(out, "LUJIAN_");
     for (; *name; name++)
-        *p++ = *name == '-' ? '_' : (char)toupper((unsigned char)*name);
+        *p++ = (char)(*name == '-' ? '_' : toupper((unsigned char)*name));
     *p = '\0';
 }
 

@@ -1,5 +1,5 @@
-/* Fault points: the environment is read once, passes are counted, and the process ends or stops by signal so that
- * nothing of it runs on. */
+/* Fault points: the environment is read once, passes are counted, and the process ends or stops by
+ * signal so that nothing of it runs on. */
 #include "base/fault.h"
 
 #ifdef LUJIAN_FAULT_POINTS
@@ -67,8 +67,7 @@ void fault_point(const char *name)
     if (hook)
         hook(name);
     for (int i = 0; i < fault_count; i++) {
-        if (strcmp(faults[i].name, name) == 0 &&
-            atomic_fetch_sub(&faults[i].passes_left, 1) == 1)
+        if (strcmp(faults[i].name, name) == 0 && atomic_fetch_sub(&faults[i].passes_left, 1) == 1)
             kill(getpid(), faults[i].signal);
     }
 }

@@ -1,7 +1,7 @@
 /* Named fault points: where a test build crashes or stops when it is told to; nothing elsewhere.
  *
- * LUJIAN_FAULT=NAME:crash or NAME:stop, with :N for the N-th time that the point is passed (1 = the first). Several
- * stand with commas between. A name is "layer.what_was_just_done". */
+ * LUJIAN_FAULT=NAME:crash or NAME:stop, with :N for the N-th time that the point is passed (1 = the
+ * first). Several stand with commas between. A name is "layer.what_was_just_done". */
 #ifndef LUJIAN_BASE_FAULT_H
 #define LUJIAN_BASE_FAULT_H
 

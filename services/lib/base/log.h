@@ -1,7 +1,7 @@
 /* Structured log: one JSON object a line on standard error.
  *
- * Values are ids, codes, counts and times. Never pass a name, a phone, a title or a text: messages from the
- * contract are never logged whole, so a (personal) field has no way in. */
+ * Values are ids, codes, counts and times. Never pass a name, a phone, a title or a text: messages
+ * from the contract are never logged whole, so a (personal) field has no way in. */
 #ifndef LUJIAN_BASE_LOG_H
 #define LUJIAN_BASE_LOG_H
 
@@ -20,10 +20,12 @@ struct log_field {
 };
 
 #define LF_TEXT(n, v) ((struct log_field){ .name = (n), .kind = LOG_KIND_TEXT, .text = (v) })
-#define LF_INT(n, v)  ((struct log_field){ .name = (n), .kind = LOG_KIND_INT, .integer = (int64_t)(v) })
+#define LF_INT(n, v)                                                                               \
+    ((struct log_field){ .name = (n), .kind = LOG_KIND_INT, .integer = (int64_t)(v) })
 #define LF_REAL(n, v) ((struct log_field){ .name = (n), .kind = LOG_KIND_REAL, .real = (v) })
-#define LF_BOOL(n, v) ((struct log_field){ .name = (n), .kind = LOG_KIND_BOOL, .integer = (v) ? 1 : 0 })
-#define LF_END        ((struct log_field){ .kind = LOG_KIND_END })
+#define LF_BOOL(n, v)                                                                              \
+    ((struct log_field){ .name = (n), .kind = LOG_KIND_BOOL, .integer = (v) ? 1 : 0 })
+#define LF_END ((struct log_field){ .kind = LOG_KIND_END })
 
 /* `service` and `instance` are added to every line. */
 void log_init(const char *service, const char *instance, enum log_level level);

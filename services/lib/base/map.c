@@ -29,7 +29,7 @@ static uint64_t map_hash(const char *key, size_t key_length)
 
 void map_init(struct map *m)
 {
-    *m = (struct map){ 0 };
+    memset(m, 0, sizeof(*m));
 }
 
 void map_clear(struct map *m)
@@ -99,9 +99,13 @@ void *map_get_bytes(const struct map *m, const char *key, size_t key_length)
 
 void *map_remove(struct map *m, const char *key)
 {
+    return map_remove_bytes(m, key, strlen(key));
+}
+
+void *map_remove_bytes(struct map *m, const char *key, size_t key_length)
+{
     if (!m->count)
         return NULL;
-    size_t key_length = strlen(key);
     struct map_slot *hole = map_find(m, key, key_length, map_hash(key, key_length));
     void *value = hole->value;
     if (!value)

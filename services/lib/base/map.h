@@ -1,4 +1,5 @@
-/* Hash map from byte strings to pointers: open addressing, keys are borrowed and must outlive the map. */
+/* Hash map from byte strings to pointers: open addressing, keys are borrowed and must outlive the
+ * map. */
 #ifndef LUJIAN_BASE_MAP_H
 #define LUJIAN_BASE_MAP_H
 
@@ -26,9 +27,11 @@ void map_put_bytes(struct map *m, const char *key, size_t key_length, void *valu
 void *map_get(const struct map *m, const char *key);
 void *map_get_bytes(const struct map *m, const char *key, size_t key_length);
 void *map_remove(struct map *m, const char *key);
+void *map_remove_bytes(struct map *m, const char *key, size_t key_length);
 
 #define MAP_EACH(m, slot)                                                                          \
-    for (const struct map_slot *slot = (m)->slots; slot < (m)->slots + (m)->capacity; slot++)      \
+    for (const struct map_slot *slot = (m)->slots; slot && slot < (m)->slots + (m)->capacity;      \
+         slot++)                                                                                   \
         if (slot->value)
 
 #endif

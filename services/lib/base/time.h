@@ -1,8 +1,9 @@
-/* Time: a monotonic clock for budgets, and arithmetic on civil instants and days at the fixed offset +08:00.
+/* Time: a monotonic clock for budgets, and arithmetic on civil instants and days at the fixed
+ * offset +08:00.
  *
- * Instants are int64 milliseconds since 1970-01-01T00:00:00Z. A `day` is an int32 count of days since
- * 1970-01-01 of the local (+08:00) calendar. China has kept one offset without daylight saving since 1991,
- * so local days are exact arithmetic. */
+ * Instants are int64 milliseconds since 1970-01-01T00:00:00Z. A `day` is an int32 count of days
+ * since 1970-01-01 of the local (+08:00) calendar. China has kept one offset without daylight
+ * saving since 1991, so local days are exact arithmetic. */
 #ifndef LUJIAN_BASE_TIME_H
 #define LUJIAN_BASE_TIME_H
 
@@ -19,7 +20,8 @@
 
 int64_t mono_ms(void);
 int64_t mono_us(void);
-/* The operating system's wall clock; only for logs and for starting values, never for acts or deadlines. */
+/* The operating system's wall clock; only for logs and for starting values, never for acts or
+ * deadlines. */
 int64_t wall_ms(void);
 
 int32_t day_of_instant(int64_t instant_ms);

@@ -47,22 +47,21 @@ size_t utf8_decode(const char *text, size_t length, uint32_t *ret_code)
 bool utf8_check(const void *bytes, size_t length)
 {
     const char *p = bytes;
-    const char *end = p + length;
-    while (p < end) {
+    for (size_t at = 0; at < length;) {
         /* Eight ASCII bytes at a time: most of what comes in. */
         uint64_t word;
-        if (end - p >= (ptrdiff_t)sizeof(word)) {
-            memcpy(&word, p, sizeof(word));
+        if (length - at >= sizeof(word)) {
+            memcpy(&word, p + at, sizeof(word));
             if (!(word & UINT64_C(0x8080808080808080))) {
-                p += sizeof(word);
+                at += sizeof(word);
                 continue;
             }
         }
         uint32_t code;
-        size_t used = utf8_decode(p, (size_t)(end - p), &code);
+        size_t used = utf8_decode(p + at, length - at, &code);
         if (!used)
             return false;
-        p += used;
+        at += used;
     }
     return true;
 }

@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <sys/param.h> /* MIN, MAX: libuv's header brings these, and two definitions clash */
 
-#define ARRAY_LEN(a)     (sizeof(a) / sizeof((a)[0]))
-#define CLEANUP(fn)      __attribute__((cleanup(fn)))
-#define UNUSED           __attribute__((unused))
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))
+#define CLEANUP(fn)                     __attribute__((cleanup(fn)))
+#define UNUSED                          __attribute__((unused))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #endif

@@ -129,39 +129,39 @@ static void on_step(void *context, const struct walk_step *step)
         out->reason_zh = "起算日，不计入期间";
         out->reason_en = "Start day, not counted";
         out->basis = ARTICLE_START;
-        return;
+        break;
     case WALK_WORKING_DAY:
         say_working_day(e, step, out);
-        return;
+        break;
     case WALK_SKIPPED:
         out->reason_code = step->day.reason_code;
         out->reason_zh = step->day.reason_zh;
         out->reason_en = step->day.reason_en;
         out->basis = step->day.basis;
-        return;
+        break;
     case WALK_NATURAL_DAY:
         say_natural_day(e, step, out);
-        return;
+        break;
     case WALK_MONTH_DAY:
         say_month_day(e, step, out);
-        return;
+        break;
     case WALK_CORRESPONDING:
         say_last_day(e, step, "到期月的对应日", "The corresponding day of the last month",
                      ARTICLE_MONTHS, out);
-        return;
+        break;
     case WALK_MONTH_END:
         say_last_day(e, step, "到期月没有对应日，以月末日为最后一日",
                      "No corresponding day: the last day of the month", ARTICLE_MONTHS, out);
-        return;
+        break;
     case WALK_HOURS:
         say_hours(e, step, out);
-        return;
+        break;
     case WALK_ROLLED:
     case WALK_ROLLED_TO:
         say_rolled(e, step, out);
-        return;
+        break;
     }
-    assert_always(!"role of a step");
+    assert_always(out->reason_code); /* every role has its words */
 }
 
 int calendar_explain(const struct calendar *c, struct term term, int64_t start_ms,

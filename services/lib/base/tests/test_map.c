@@ -32,6 +32,10 @@ static void test_basics(void **state UNUSED)
     assert_ptr_equal(map_get_bytes(&m, "a\0b", 3), &one);
     assert_null(map_get_bytes(&m, "a\0c", 3));
     assert_ptr_equal(map_get_bytes(&m, "ab", 1), &two);
+    assert_null(map_remove_bytes(&m, "a\0c", 3));
+    assert_ptr_equal(map_remove_bytes(&m, "a\0b", 3), &one);
+    assert_null(map_get_bytes(&m, "a\0b", 3));
+    assert_ptr_equal(map_get(&m, "a"), &two);
     map_clear(&m);
     assert_int_equal(m.count, 0);
     assert_null(map_get(&m, "a"));
@@ -84,7 +88,7 @@ static void test_against_model(void **state UNUSED)
     }
     size_t seen = 0;
     MAP_EACH (&m, slot) {
-        int i = atoi(slot->key + 1);
+        size_t i = (size_t)(slot->key - keys[0]) / sizeof(keys[0]);
         assert_ptr_equal(slot->value, model[i]);
         seen++;
     }

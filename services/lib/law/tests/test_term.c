@@ -36,78 +36,81 @@ static struct due due_of(enum term_unit unit, uint32_t count, bool roll, int64_t
     return due;
 }
 
+static const struct {
+    enum term_unit unit;
+    uint32_t count;
+    bool roll;
+    const char *start, *due_on;
+    bool provisional;
+} day_vectors[] = {
+    { TERM_WORKING_DAYS, 5, false, "2024-09-27", "2024-10-10", false },
+    { TERM_WORKING_DAYS, 7, false, "2024-02-08", "2024-02-23", false },
+    { TERM_WORKING_DAYS, 5, false, "2024-04-03", "2024-04-11", false },
+    { TERM_WORKING_DAYS, 5, false, "2025-01-24", "2025-02-07", false },
+    { TERM_WORKING_DAYS, 5, false, "2025-09-26", "2025-10-10", false },
+    { TERM_WORKING_DAYS, 3, false, "2025-12-31", "2026-01-06", false },
+    { TERM_WORKING_DAYS, 7, false, "2026-02-13", "2026-03-02", false },
+    { TERM_WORKING_DAYS, 20, false, "2024-01-19", "2024-02-21", false },
+    { TERM_WORKING_DAYS, 7, false, "2024-01-19", "2024-01-30", false },
+    { TERM_NATURAL_DAYS, 15, true, "2024-09-20", "2024-10-08", false },
+    { TERM_NATURAL_DAYS, 90, true, "2024-07-05", "2024-10-08", false },
+    { TERM_NATURAL_DAYS, 60, true, "2025-07-30", "2025-09-28", false },
+    { TERM_MONTHS, 6, true, "2024-08-31", "2025-02-28", false },
+    { TERM_MONTHS, 6, true, "2024-04-01", "2024-10-08", false },
+
+    /* Without rolling: measures that restrict a party end on time. */
+    { TERM_NATURAL_DAYS, 15, false, "2024-09-20", "2024-10-05", false },
+    { TERM_MONTHS, 6, false, "2024-04-01", "2024-10-01", false },
+    { TERM_WORKING_DAYS, 5, true, "2024-09-27", "2024-10-10", false },
+
+    /* Leap days and ends of months. */
+    { TERM_MONTHS, 1, false, "2024-01-29", "2024-02-29", false },
+    { TERM_MONTHS, 1, false, "2024-01-31", "2024-02-29", false },
+    { TERM_MONTHS, 1, false, "2025-01-31", "2025-02-28", false },
+    { TERM_MONTHS, 12, false, "2024-02-29", "2025-02-28", false },
+    { TERM_MONTHS, 48, false, "2024-02-29", "2028-02-29", false },
+    { TERM_MONTHS, 1, false, "2025-02-28", "2025-03-28", false },
+    { TERM_MONTHS, 2, false, "2024-12-31", "2025-02-28", false },
+    { TERM_MONTHS, 1, false, "2024-12-15", "2025-01-15", false },
+    { TERM_MONTHS, 11, false, "2024-01-31", "2024-12-31", false },
+    { TERM_NATURAL_DAYS, 1, false, "2024-02-28", "2024-02-29", false },
+    { TERM_NATURAL_DAYS, 366, false, "2024-01-01", "2025-01-01", false },
+
+    /* Starts on a holiday, on a rest day, on a make-up day. */
+    { TERM_WORKING_DAYS, 1, false, "2024-10-03", "2024-10-08", false },
+    { TERM_WORKING_DAYS, 1, false, "2024-09-28", "2024-09-29", false },
+    { TERM_WORKING_DAYS, 1, false, "2024-10-12", "2024-10-14", false },
+    { TERM_WORKING_DAYS, 1, false, "2026-02-14", "2026-02-24", false },
+    { TERM_NATURAL_DAYS, 1, true, "2026-02-14", "2026-02-24", false },
+
+    /* Over the end of what is announced: weekdays, and said so. */
+    { TERM_WORKING_DAYS, 1, false, "2026-12-30", "2026-12-31", false },
+    { TERM_WORKING_DAYS, 1, false, "2026-12-31", "2027-01-01", true },
+    { TERM_WORKING_DAYS, 5, false, "2026-12-28", "2027-01-04", true },
+    { TERM_WORKING_DAYS, 5, false, "2027-06-01", "2027-06-08", true },
+    { TERM_WORKING_DAYS, 2, false, "2023-12-28", "2024-01-02", true },
+    { TERM_WORKING_DAYS, 1, false, "2023-12-31", "2024-01-02", false },
+    { TERM_NATURAL_DAYS, 2, true, "2026-12-31", "2027-01-04", true },
+    { TERM_NATURAL_DAYS, 2, false, "2026-12-31", "2027-01-02", false },
+    { TERM_MONTHS, 1, true, "2026-12-05", "2027-01-05", true },
+    { TERM_NATURAL_DAYS, 30, true, "2026-12-01", "2026-12-31", false },
+};
+
 /* Terms in days: due_on, and due_at as 00:00 of the day after, wherever in the start day the term
  * starts. */
 static void test_vectors(void **state UNUSED)
 {
-    static const struct {
-        enum term_unit unit;
-        uint32_t count;
-        bool roll;
-        const char *start, *due_on;
-        bool provisional;
-    } cases[] = {
-        { TERM_WORKING_DAYS, 5, false, "2024-09-27", "2024-10-10", false },
-        { TERM_WORKING_DAYS, 7, false, "2024-02-08", "2024-02-23", false },
-        { TERM_WORKING_DAYS, 5, false, "2024-04-03", "2024-04-11", false },
-        { TERM_WORKING_DAYS, 5, false, "2025-01-24", "2025-02-07", false },
-        { TERM_WORKING_DAYS, 5, false, "2025-09-26", "2025-10-10", false },
-        { TERM_WORKING_DAYS, 3, false, "2025-12-31", "2026-01-06", false },
-        { TERM_WORKING_DAYS, 7, false, "2026-02-13", "2026-03-02", false },
-        { TERM_WORKING_DAYS, 20, false, "2024-01-19", "2024-02-21", false },
-        { TERM_WORKING_DAYS, 7, false, "2024-01-19", "2024-01-30", false },
-        { TERM_NATURAL_DAYS, 15, true, "2024-09-20", "2024-10-08", false },
-        { TERM_NATURAL_DAYS, 90, true, "2024-07-05", "2024-10-08", false },
-        { TERM_NATURAL_DAYS, 60, true, "2025-07-30", "2025-09-28", false },
-        { TERM_MONTHS, 6, true, "2024-08-31", "2025-02-28", false },
-        { TERM_MONTHS, 6, true, "2024-04-01", "2024-10-08", false },
-
-        /* Without rolling: measures that restrict a party end on time. */
-        { TERM_NATURAL_DAYS, 15, false, "2024-09-20", "2024-10-05", false },
-        { TERM_MONTHS, 6, false, "2024-04-01", "2024-10-01", false },
-        { TERM_WORKING_DAYS, 5, true, "2024-09-27", "2024-10-10", false },
-
-        /* Leap days and ends of months. */
-        { TERM_MONTHS, 1, false, "2024-01-29", "2024-02-29", false },
-        { TERM_MONTHS, 1, false, "2024-01-31", "2024-02-29", false },
-        { TERM_MONTHS, 1, false, "2025-01-31", "2025-02-28", false },
-        { TERM_MONTHS, 12, false, "2024-02-29", "2025-02-28", false },
-        { TERM_MONTHS, 48, false, "2024-02-29", "2028-02-29", false },
-        { TERM_MONTHS, 1, false, "2025-02-28", "2025-03-28", false },
-        { TERM_MONTHS, 2, false, "2024-12-31", "2025-02-28", false },
-        { TERM_MONTHS, 1, false, "2024-12-15", "2025-01-15", false },
-        { TERM_MONTHS, 11, false, "2024-01-31", "2024-12-31", false },
-        { TERM_NATURAL_DAYS, 1, false, "2024-02-28", "2024-02-29", false },
-        { TERM_NATURAL_DAYS, 366, false, "2024-01-01", "2025-01-01", false },
-
-        /* Starts on a holiday, on a rest day, on a make-up day. */
-        { TERM_WORKING_DAYS, 1, false, "2024-10-03", "2024-10-08", false },
-        { TERM_WORKING_DAYS, 1, false, "2024-09-28", "2024-09-29", false },
-        { TERM_WORKING_DAYS, 1, false, "2024-10-12", "2024-10-14", false },
-        { TERM_WORKING_DAYS, 1, false, "2026-02-14", "2026-02-24", false },
-        { TERM_NATURAL_DAYS, 1, true, "2026-02-14", "2026-02-24", false },
-
-        /* Over the end of what is announced: weekdays, and said so. */
-        { TERM_WORKING_DAYS, 1, false, "2026-12-30", "2026-12-31", false },
-        { TERM_WORKING_DAYS, 1, false, "2026-12-31", "2027-01-01", true },
-        { TERM_WORKING_DAYS, 5, false, "2026-12-28", "2027-01-04", true },
-        { TERM_WORKING_DAYS, 5, false, "2027-06-01", "2027-06-08", true },
-        { TERM_WORKING_DAYS, 2, false, "2023-12-28", "2024-01-02", true },
-        { TERM_WORKING_DAYS, 1, false, "2023-12-31", "2024-01-02", false },
-        { TERM_NATURAL_DAYS, 2, true, "2026-12-31", "2027-01-04", true },
-        { TERM_NATURAL_DAYS, 2, false, "2026-12-31", "2027-01-02", false },
-        { TERM_MONTHS, 1, true, "2026-12-05", "2027-01-05", true },
-        { TERM_NATURAL_DAYS, 30, true, "2026-12-01", "2026-12-31", false },
-    };
     static const int64_t times[] = { 0, 1, 9 * TIME_HOUR_MS, TIME_DAY_MS - 1 };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(day_vectors); i++) {
         for (size_t t = 0; t < ARRAY_LEN(times); t++) {
-            int64_t start = day_start(sample_day(cases[i].start)) + times[t];
-            struct due due = due_of(cases[i].unit, cases[i].count, cases[i].roll, start);
+            int64_t start = day_start(sample_day(day_vectors[i].start)) + times[t];
+            struct due due =
+                due_of(day_vectors[i].unit, day_vectors[i].count, day_vectors[i].roll, start);
             char text[DAY_TEXT_SIZE];
             day_format(due.due_on, text);
-            if (strcmp(text, cases[i].due_on) != 0 || due.provisional != cases[i].provisional)
-                fail_msg("case %zu (%s): due on %s", i, cases[i].start, text);
+            if (strcmp(text, day_vectors[i].due_on) != 0 ||
+                due.provisional != day_vectors[i].provisional)
+                fail_msg("case %zu (%s): due on %s", i, day_vectors[i].start, text);
             assert_int_equal(due.due_at, day_start(due.due_on + 1));
         }
     }
