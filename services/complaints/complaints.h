@@ -4,6 +4,7 @@
 
 #include "base/rand.h"
 #include "lujian/complaints/v1/complaint.lj.h"
+#include "service/scope.h"
 #include "service/service.h"
 
 /* A complaint as stored. Texts live in the request's arena. */
@@ -81,11 +82,10 @@ int store_complaint_insert(struct tx *tx, const struct complaint_row *row, const
 int store_complaint_read(struct pg *pg, struct arena *arena, const char *id,
                          struct complaint_row *ret_row);
 struct complaint_filter {
-    const char *division;             /* prefix; never NULL */
+    struct scope scope;
     int state;                        /* 0 = any */
     const char *source, *external_id; /* "" = any */
-    const char *audience; /* prefix that the audience must have where there is one; NULL = any */
-    const char *before;   /* ids smaller than this; NULL = from the newest */
+    const char *before;               /* ids smaller than this; NULL = from the newest */
     int count_max;
 };
 int store_complaint_list(struct pg *pg, struct arena *arena, const struct complaint_filter *filter,

@@ -75,7 +75,7 @@ static int dispatch_unit(struct request *rq, const struct acting *a, const char 
     if (!unit)
         return reject(rq, ERR_UNPROCESSABLE, "unknown_unit", "unit", "no such unit");
     if (*asked && !a->row.return_limit &&
-        !division_contains(rq->actor->jurisdiction, unit->division))
+        !snapshot_covers(rq->reference, rq->actor->jurisdiction, unit->division))
         return reject(rq, ERR_PERMISSION_DENIED, "unit_not_yours", "unit",
                       "the unit is not within the caller's jurisdiction");
     *ret = unit;

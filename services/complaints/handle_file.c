@@ -7,7 +7,6 @@
 #include "base/time.h"
 #include "base/util.h"
 #include "complaints.h"
-#include "law/division.h"
 
 #define ORDER_BLOCK 1000 /* the sequence's INCREMENT */
 #define RECEIVED_AHEAD_MS                                                                          \
@@ -45,7 +44,7 @@ int complaint_file_check(struct request *rq, const void *message)
     const struct division *division = snapshot_division(rq->reference, in->division);
     if (!division)
         return reject(rq, ERR_UNPROCESSABLE, "unknown_division", "division", "no such division");
-    if (!division_contains(rq->actor->jurisdiction, division->code))
+    if (!snapshot_covers(rq->reference, rq->actor->jurisdiction, division->code))
         return reject(rq, ERR_PERMISSION_DENIED, "division_not_yours", "division",
                       "the division is not within the caller's jurisdiction");
     if (!principal_owns_source(rq->actor, in->source))

@@ -5,7 +5,6 @@
 #include "base/time.h"
 #include "base/util.h"
 #include "complaints.h"
-#include "law/division.h"
 
 #define PAGE_SIZE_DEFAULT 50
 
@@ -85,30 +84,6 @@ int complaint_explain(struct request *rq, const void *message, void *reply)
     return err_set(ERR_NOT_FOUND, "no clock %s of complaint %s", in->clock_id, in->id);
 }
 
-/* The subtree asked for, or all that the caller may see. */
-static int list_division(struct request *rq, const char *asked, const char **ret)
-{
-    *ret = rq->actor->jurisdiction;
-    if (!*asked)
-        return 0;
-    const struct division *division = snapshot_division(rq->reference, asked);
-    if (!division)
-        return reject(rq, ERR_UNPROCESSABLE, "unknown_division", "division", "no such division");
-    if (!division_contains(rq->actor->jurisdiction, division->code))
-        return reject(rq, ERR_PERMISSION_DENIED, "division_not_yours", "division",
-                      "the division is not within the caller's jurisdiction");
-    *ret = division->code;
-    return 0;
-}
-
-/* Only a unit's principal is kept from what is about its organ: there the audience must be its own.
- */
-static const char *list_audience(const struct principal *actor)
-{
-    uint32_t readers = ROLE_BIT_HOTLINE | ROLE_BIT_SUPERVISOR | ROLE_BIT_OPERATOR;
-    return actor->roles & readers ? NULL : actor->jurisdiction;
-}
-
 static int list_views(struct request *rq, struct complaint_row *rows, int count, ListResponse *out)
 {
     const char **ids = arena_array(rq->arena, const char *, count);
@@ -137,10 +112,9 @@ int complaint_list(struct request *rq, const void *message, void *reply)
         .state = (int)in->state,
         .source = in->source,
         .external_id = in->external_id,
-        .audience = list_audience(rq->actor),
     };
     int page_size = in->page_size_choice_case ? (int)in->page_size : PAGE_SIZE_DEFAULT;
-    int r = list_division(rq, in->division, &filter.division);
+    int r = request_scope(rq, in->division, &filter.scope);
     if (r == 0 && *in->page_token)
         r = page_token_open(rq, in, in->page_token, &filter.before);
     if (r < 0)

@@ -86,15 +86,23 @@ int store_complaint_list(struct pg *pg, struct arena *arena, const struct compla
                          struct complaint_row **ret_rows, int *ret_count)
 {
     struct pg_rows rows;
-    struct pg_param params[] = {
-        pg_text(filter->division),    pg_int(filter->state),   pg_code(filter->source),
-        pg_text(filter->audience),    pg_text(filter->before), pg_int(filter->count_max),
-        pg_text(filter->external_id),
+    struct pg_param params[7] = {
+        scope_param(arena, filter->scope.prefixes),
+        pg_int(filter->state),
+        pg_code(filter->source),
+        pg_text(filter->scope.audience),
+        pg_text(filter->before),
+        pg_int(filter->count_max),
     };
-    const struct pg_query *query = *filter->external_id            ? &Q_COMPLAINT_LIST_EXTERNAL
-                                   : strlen(filter->division) >= 6 ? &Q_COMPLAINT_LIST_COUNTY
-                                                                   : &Q_COMPLAINT_LIST;
-    int count = (int)ARRAY_LEN(params) - (*filter->external_id ? 0 : 1);
+    const struct pg_query *query = &Q_COMPLAINT_LIST;
+    int count = 6;
+    if (*filter->external_id) {
+        query = &Q_COMPLAINT_LIST_EXTERNAL;
+        params[count++] = pg_text(filter->external_id);
+    } else if (filter->scope.counties) {
+        query = &Q_COMPLAINT_LIST_COUNTY;
+        params[count++] = scope_param(arena, filter->scope.counties);
+    }
     int r = pg_read(pg, arena, query, params, count, &rows);
     if (r < 0)
         return err_wrap(r, "list complaints");

@@ -15,7 +15,7 @@ int card_list(struct request *rq, const void *message, void *reply)
     struct card_filter filter = { .subject = in->subject,
                                   .color = (int)in->color,
                                   .state = (int)in->state };
-    int r = list_scope(rq, in->division, &filter.division, &filter.audience);
+    int r = request_scope(rq, in->division, &filter.scope);
     if (r == 0)
         r = list_page(rq, in, in->page_token, in->page_size_choice_case ? (int)in->page_size : 0,
                       &filter.page);

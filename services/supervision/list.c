@@ -1,30 +1,11 @@
-/* What the lists of cards and orders share: the subtree, the audience, the page. */
+/* What the lists of cards and orders share: the page. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "law/division.h"
 #include "supervision.h"
 
 #define PAGE_SIZE_DEFAULT 50
-
-int list_scope(struct request *rq, const char *asked, const char **ret_division,
-               const char **ret_audience)
-{
-    uint32_t readers = ROLE_BIT_HOTLINE | ROLE_BIT_SUPERVISOR | ROLE_BIT_OPERATOR;
-    *ret_audience = rq->actor->roles & readers ? NULL : rq->actor->jurisdiction;
-    *ret_division = rq->actor->jurisdiction;
-    if (!*asked)
-        return 0;
-    const struct division *division = snapshot_division(rq->reference, asked);
-    if (!division)
-        return reject(rq, ERR_UNPROCESSABLE, "unknown_division", "division", "no such division");
-    if (!division_contains(rq->actor->jurisdiction, division->code))
-        return reject(rq, ERR_PERMISSION_DENIED, "division_not_yours", "division",
-                      "the division is not within the caller's jurisdiction");
-    *ret_division = division->code;
-    return 0;
-}
 
 int list_page(struct request *rq, const void *request_message, const char *token, int page_size,
               struct page *ret)

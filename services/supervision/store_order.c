@@ -1,5 +1,6 @@
 /* Rows of supervision orders: the only code that knows their columns. */
 #include "base/err.h"
+#include "base/util.h"
 #include "supervision.h"
 #include "supervision_sql.h"
 
@@ -117,12 +118,20 @@ int store_order_list(struct pg *pg, struct arena *arena, const struct order_filt
                      struct order_row **ret_rows, int *ret_count)
 {
     struct pg_rows rows;
-    int r = pg_read(pg, arena, &Q_ORDER_LIST,
-                    PG_ARGS(pg_text(filter->division), pg_int(filter->state),
-                            pg_code(filter->subject), pg_bool(filter->cannot_escalate),
-                            pg_text(filter->audience), pg_instant(filter->page.before_at),
-                            pg_text(filter->page.before_id), pg_int(filter->page.count_max)),
-                    &rows);
+    struct pg_param params[] = {
+        scope_param(arena, filter->scope.prefixes),
+        pg_int(filter->state),
+        pg_code(filter->subject),
+        pg_bool(filter->cannot_escalate),
+        pg_text(filter->scope.audience),
+        pg_instant(filter->page.before_at),
+        pg_text(filter->page.before_id),
+        pg_int(filter->page.count_max),
+        scope_param(arena, filter->scope.counties),
+    };
+    int count = (int)ARRAY_LEN(params) - (filter->scope.counties ? 0 : 1);
+    int r = pg_read(pg, arena, filter->scope.counties ? &Q_ORDER_LIST_COUNTY : &Q_ORDER_LIST,
+                    params, count, &rows);
     if (r < 0)
         return err_wrap(r, "list orders");
     read_rows(&rows, arena, ret_rows, ret_count);

@@ -7,6 +7,7 @@
 #include "lujian/clock/v1/clock.lj.h"
 #include "lujian/registry/v1/reference.lj.h"
 #include "lujian/supervision/v1/supervision.lj.h"
+#include "service/scope.h"
 #include "service/service.h"
 
 /* What cards and orders share: the matter as its events told it. */
@@ -89,7 +90,8 @@ struct page {
     int count_max;
 };
 struct card_filter {
-    const char *division, *audience, *subject;
+    struct scope scope;
+    const char *subject;
     int color, state;
     struct page page;
 };
@@ -105,7 +107,8 @@ int store_orders_open(struct tx *tx, const char *subject, int trigger, struct or
                       int *ret_count);
 int store_order_save(struct tx *tx, const struct order_row *row);
 struct order_filter {
-    const char *division, *audience, *subject;
+    struct scope scope;
+    const char *subject;
     int state;
     bool cannot_escalate;
     struct page page;
@@ -173,9 +176,7 @@ int order_sign_apply(struct request *rq, const void *in, void *out);
 int order_reply_apply(struct request *rq, const void *in, void *out);
 int order_close_apply(struct request *rq, const void *in, void *out);
 
-/* list.c: what both lists share: the subtree, the audience, the page. */
-int list_scope(struct request *rq, const char *asked, const char **ret_division,
-               const char **ret_audience);
+/* list.c: what both lists share: the page. */
 int list_page(struct request *rq, const void *request_message, const char *token, int page_size,
               struct page *ret);
 char *list_next(struct request *rq, const void *request_message, int64_t at, const char *id);

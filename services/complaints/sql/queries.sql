@@ -32,8 +32,8 @@ SELECT id, order_no, source, external_id, channel, type, urgency, category, titl
        state, version, redo_count, return_count, failed_visits, returned_by, return_limit, extended, reply_text,
        reply_basis, replied_at, visit_reached, visit_solved, visit_satisfied, visit_note, visited_at
   FROM complaint
- WHERE starts_with(division, $1) AND ($2::int = 0 OR state = $2) AND ($3::text IS NULL OR source = $3)
-   AND ($4::text IS NULL OR audience = '' OR starts_with(audience, $4))
+ WHERE division ^@ ANY($1::text[]) AND ($2::int = 0 OR state = $2) AND ($3::text IS NULL OR source = $3)
+   AND ($4::text IS NULL OR audience = '' OR audience ^@ $4)
    AND ($5::uuid IS NULL OR id < $5)
  ORDER BY id DESC LIMIT $6;
 
@@ -43,9 +43,9 @@ SELECT id, order_no, source, external_id, channel, type, urgency, category, titl
        state, version, redo_count, return_count, failed_visits, returned_by, return_limit, extended, reply_text,
        reply_basis, replied_at, visit_reached, visit_solved, visit_satisfied, visit_note, visited_at
   FROM complaint
- WHERE substr(division, 1, 6) = substr($1, 1, 6)
-   AND starts_with(division, $1) AND ($2::int = 0 OR state = $2) AND ($3::text IS NULL OR source = $3)
-   AND ($4::text IS NULL OR audience = '' OR starts_with(audience, $4))
+ WHERE substr(division, 1, 6) = ANY($7::text[])
+   AND division ^@ ANY($1::text[]) AND ($2::int = 0 OR state = $2) AND ($3::text IS NULL OR source = $3)
+   AND ($4::text IS NULL OR audience = '' OR audience ^@ $4)
    AND ($5::uuid IS NULL OR id < $5)
  ORDER BY id DESC LIMIT $6;
 
@@ -56,8 +56,8 @@ SELECT id, order_no, source, external_id, channel, type, urgency, category, titl
        reply_basis, replied_at, visit_reached, visit_solved, visit_satisfied, visit_note, visited_at
   FROM complaint
  WHERE external_id = $7
-   AND starts_with(division, $1) AND ($2::int = 0 OR state = $2) AND ($3::text IS NULL OR source = $3)
-   AND ($4::text IS NULL OR audience = '' OR starts_with(audience, $4))
+   AND division ^@ ANY($1::text[]) AND ($2::int = 0 OR state = $2) AND ($3::text IS NULL OR source = $3)
+   AND ($4::text IS NULL OR audience = '' OR audience ^@ $4)
    AND ($5::uuid IS NULL OR id < $5)
  ORDER BY id DESC LIMIT $6;
 

@@ -38,9 +38,19 @@ INSERT INTO card_acknowledgement (card_id, principal, acknowledged_at) VALUES ($
 SELECT id, color, subject, clock_kind, clock_id, term, division, audience, about_enforcement, unit, level, due_at,
        raised_at, state, acknowledged_by, acknowledged_at, closed_at, version
   FROM card
- WHERE starts_with(division, $1) AND (length($1) < 6 OR substr(division, 1, 6) = substr($1, 1, 6))
+ WHERE division ^@ ANY($1::text[])
    AND ($2::int = 0 OR color = $2) AND ($3::int = 0 OR state = $3) AND ($4::uuid IS NULL OR subject = $4)
-   AND ($5::text IS NULL OR audience = '' OR starts_with(audience, $5))
+   AND ($5::text IS NULL OR audience = '' OR audience ^@ $5)
+   AND ($6::bigint IS NULL OR (raised_at, id) < ($6, $7::uuid))
+ ORDER BY raised_at DESC, id DESC LIMIT $8;
+
+-- name: card_list_county
+SELECT id, color, subject, clock_kind, clock_id, term, division, audience, about_enforcement, unit, level, due_at,
+       raised_at, state, acknowledged_by, acknowledged_at, closed_at, version
+  FROM card
+ WHERE substr(division, 1, 6) = ANY($9::text[]) AND division ^@ ANY($1::text[])
+   AND ($2::int = 0 OR color = $2) AND ($3::int = 0 OR state = $3) AND ($4::uuid IS NULL OR subject = $4)
+   AND ($5::text IS NULL OR audience = '' OR audience ^@ $5)
    AND ($6::bigint IS NULL OR (raised_at, id) < ($6, $7::uuid))
  ORDER BY raised_at DESC, id DESC LIMIT $8;
 
@@ -87,10 +97,22 @@ SELECT id, level, trigger, subject, division, audience, about_enforcement, unit,
        issued_at, due_at, state, reply_text, replied_at, verdict, closed_at, cannot_escalate, reported, basis_zh,
        basis_en, version
   FROM supervision_order
- WHERE starts_with(division, $1) AND (length($1) < 6 OR substr(division, 1, 6) = substr($1, 1, 6))
+ WHERE division ^@ ANY($1::text[])
    AND ($2::int = 0 OR state = $2) AND ($3::uuid IS NULL OR subject = $3)
    AND (NOT $4::boolean OR (cannot_escalate AND state IN (1, 2, 3)))
-   AND ($5::text IS NULL OR audience = '' OR starts_with(audience, $5))
+   AND ($5::text IS NULL OR audience = '' OR audience ^@ $5)
+   AND ($6::bigint IS NULL OR (issued_at, id) < ($6, $7::uuid))
+ ORDER BY issued_at DESC, id DESC LIMIT $8;
+
+-- name: order_list_county
+SELECT id, level, trigger, subject, division, audience, about_enforcement, unit, body, previous, clock_id, term,
+       issued_at, due_at, state, reply_text, replied_at, verdict, closed_at, cannot_escalate, reported, basis_zh,
+       basis_en, version
+  FROM supervision_order
+ WHERE substr(division, 1, 6) = ANY($9::text[]) AND division ^@ ANY($1::text[])
+   AND ($2::int = 0 OR state = $2) AND ($3::uuid IS NULL OR subject = $3)
+   AND (NOT $4::boolean OR (cannot_escalate AND state IN (1, 2, 3)))
+   AND ($5::text IS NULL OR audience = '' OR audience ^@ $5)
    AND ($6::bigint IS NULL OR (issued_at, id) < ($6, $7::uuid))
  ORDER BY issued_at DESC, id DESC LIMIT $8;
 
