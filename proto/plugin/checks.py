@@ -10,6 +10,7 @@ from names import json_of_enum_value
 PUBLIC_ROWS = "lujian.registry.v1.ReferenceRow"  # reference rows are public: they may carry names
 BYTES_LIMIT = 1024 * 1024
 ITEMS_LIMIT = 10000
+FIELDS_LIMIT = 64  # FIELDS_PER_MESSAGE_MAX of the scan
 ENUM_VALUE_LIMIT = 255
 DEPTH_LIMIT = 16  # WIRE_DEPTH_MAX
 KIND_QUERY, KIND_COMMAND = 1, 2
@@ -26,6 +27,8 @@ def faults(contract):
     recursive = list(_recursion(contract))
     found += recursive
     for message in contract.messages.values():
+        if len(message.fields) > FIELDS_LIMIT:
+            found.append(f"{message.full_name}: more than {FIELDS_LIMIT} fields")
         for field in message.fields:
             found += _field(field)
     for file in contract.files:
