@@ -4,6 +4,9 @@
 
 #include "base/arena.h"
 
+#define PEERS_MAX 256
+
+/* What a section leaves out is "". The edge has no door and no pulse: it is listed for its key. */
 struct peer {
     const char *instance, *service, *door, *pulse, *admin, *public_key;
 };
@@ -14,8 +17,13 @@ struct peers {
     int count;
 };
 
+/* ERR_NOT_FOUND: no such file. ERR_INVALID_ARGUMENT, with the line or section and the reason: an
+ * unknown or doubled name, a section without service or with a malformed key or endpoint, a public
+ * key that two sections share. `ret` is untouched on failure and cleared by peers_clear otherwise.
+ */
 int peers_read(const char *path, struct peers *ret);
 void peers_clear(struct peers *p);
 const struct peer *peers_by_key(const struct peers *p, const char *public_key);
+const struct peer *peers_by_instance(const struct peers *p, const char *instance);
 
 #endif
