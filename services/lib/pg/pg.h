@@ -39,8 +39,7 @@ struct pg_migration {
  * are free for hashes (PostgreSQL keeps the two spaces apart). */
 #define PG_LOCK_CLASS   "19530" /* 0x4c4a, "LJ" */
 #define PG_LOCK_MIGRATE "1"
-#define PG_LOCK_LOG     "2" /* in log/sql, log_append */
-#define PG_LOCK_STREAM  "3" /* in log/sql, opening a stream */
+#define PG_LOCK_LOG     "2" /* in log/sql: appending, opening a stream */
 
 struct pg_options {
     const char *uri;

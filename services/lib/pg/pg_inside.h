@@ -64,11 +64,12 @@ int pg_drain(struct pg *pg);
 int pg_wait_result(struct pg *pg);
 /* Sends all that libpq holds. */
 int pg_send_all(struct pg *pg);
-/* Sends one simple Query message and reads its results; nothing may be awaited. `on_result` sees
- * each, and may be NULL. ERR_AGAIN when the link is lost, the error of a result that failed
- * otherwise. */
-int pg_simple_query(struct pg *pg, const char *sql,
-                    void (*on_result)(void *ctx, const PGresult *result), void *ctx);
+/* One message of the simple protocol, outside the pipeline: nothing may be awaited. `on_result`
+ * sees each result that is no failure, and may be NULL. A failed send shows when its answer is
+ * read. */
+int pg_query_send(struct pg *pg, const char *sql);
+int pg_query_receive(struct pg *pg, void (*on_result)(void *ctx, const PGresult *result),
+                     void *ctx);
 
 /* Records the failure of a result or of the link, as this thread's error and as the connection's.
  */

@@ -10,6 +10,8 @@
 
 #include "pg/pg_inside.h"
 
+#include "base/fault.h"
+
 int pg_begin(struct pg *pg)
 {
     assert_always(!pg->in_transaction);
@@ -23,15 +25,19 @@ int pg_begin(struct pg *pg)
     return r;
 }
 
-int pg_simple_query(struct pg *pg, const char *sql,
-                    void (*on_result)(void *ctx, const PGresult *result), void *ctx)
+int pg_query_send(struct pg *pg, const char *sql)
 {
     assert_always(!pg->pending_count && !pg->open_bytes);
     if (!pg->alive)
         return pg_fail_link(pg, "query");
     if (!PQexitPipelineMode(pg->conn) || !PQsendQuery(pg->conn, sql))
         return pg_fail_link(pg, "query");
-    int r = pg_send_all(pg);
+    return pg_send_all(pg);
+}
+
+int pg_query_receive(struct pg *pg, void (*on_result)(void *ctx, const PGresult *result), void *ctx)
+{
+    int r = pg->alive ? 0 : pg_fail_link(pg, "query");
     while (r >= 0) {
         r = pg_wait_result(pg);
         PGresult *result = r < 0 ? NULL : PQgetResult(pg->conn);
@@ -42,23 +48,27 @@ int pg_simple_query(struct pg *pg, const char *sql,
             pg_fail_result(pg, NULL, result);
         else if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK &&
                  status != PGRES_EMPTY_QUERY)
-            r = pg_fail_link(pg, "query");
+            r = pg_fail_link(pg, "query"); /* COPY and the like: nothing of ours */
         else if (on_result)
             on_result(ctx, result);
         PQclear(result);
     }
-    if (PQstatus(pg->conn) == CONNECTION_BAD || r < 0)
+    if (r < 0 || PQstatus(pg->conn) == CONNECTION_BAD || !PQenterPipelineMode(pg->conn))
         return pg_fail_link(pg, "query");
-    if (!PQenterPipelineMode(pg->conn))
-        return pg_fail_link(pg, "pipeline mode");
     return pg->failed ? pg_fail_again(pg) : 0;
+}
+
+static int query_run(struct pg *pg, const char *sql)
+{
+    pg_query_send(pg, sql);
+    return pg_query_receive(pg, NULL, NULL);
 }
 
 int pg_script(struct pg *pg, const char *sql)
 {
     int r = pg_drain(pg);
     if (r >= 0)
-        r = pg_simple_query(pg, sql, NULL, NULL);
+        r = query_run(pg, sql);
     if (!pg->in_transaction)
         pg->failed = false;
     return r;
@@ -71,7 +81,7 @@ void pg_rollback(struct pg *pg)
         pg_drain(pg);
     pg->failed = false;
     if (pg->alive && PQtransactionStatus(pg->conn) != PQTRANS_IDLE)
-        pg_simple_query(pg, "ROLLBACK", NULL, NULL);
+        query_run(pg, "ROLLBACK");
     pg->failed = false;
     pg->in_transaction = false;
     err_restore(&kept);
@@ -140,13 +150,16 @@ enum pg_outcome pg_commit_with(struct pg *pg, struct arena *arena, const struct 
         pg_rollback(pg);
         return PG_NOT_EXECUTED;
     }
+    fault_point("pg.statements_done");
     struct buf text;
     buf_init(&text, 0);
     commit_text(&text, query, params, count);
     struct commit_watch watch = { .arena = arena, .rows = query ? ret_rows : NULL };
     memset(pg->warning, 0, sizeof(pg->warning));
-    pg_simple_query(pg, buf_text(&text), watch_result, &watch);
+    pg_query_send(pg, buf_text(&text));
     buf_clear(&text);
+    fault_point("pg.commit_sent");
+    pg_query_receive(pg, watch_result, &watch);
 
     enum pg_outcome outcome = judge(pg, &watch);
     pg_rollback(pg); /* nothing, or the end of a transaction that failed */
