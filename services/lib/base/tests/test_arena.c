@@ -67,6 +67,12 @@ static void test_limit(void **state UNUSED)
     assert_non_null(arena_alloc(&a, 100));
     assert_null(arena_try_alloc(&a, 1));
     arena_reset(&a);
+    /* What counts is the size as it is handed out, in whole sixteens. */
+    a.bytes_max = 1020;
+    assert_non_null(arena_try_alloc(&a, 1008));
+    assert_null(arena_try_alloc(&a, 12));
+    a.bytes_max = 1024;
+    arena_reset(&a);
     assert_non_null(arena_try_alloc(&a, 1024));
     arena_clear(&a);
 }

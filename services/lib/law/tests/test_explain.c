@@ -147,6 +147,11 @@ static void test_months(void **state UNUSED)
     assert_string_equal(steps[count - 1].reason_zh, "到期月没有对应日，以月末日为最后一日");
     assert_string_equal(steps[count - 1].basis, MONTHS);
 
+    /* The last day of the month may well correspond. */
+    start = day_start(sample_day("2024-10-31"));
+    assert_int_equal(calendar_explain(calendar, term, start, &arena, &steps, &count), 0);
+    assert_string_equal(steps[count - 1].reason_zh, "到期月的对应日");
+
     start = day_start(sample_day("2024-09-01"));
     term.count = 1;
     assert_int_equal(calendar_explain(calendar, term, start, &arena, &steps, &count), 0);

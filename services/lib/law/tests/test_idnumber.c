@@ -51,6 +51,7 @@ static void test_bad(void **state UNUSED)
         { "1101051949123100X2", "shape" },
         { "11010519491231002Y", "shape" },
         { "11010549123100X", "shape" },
+        { "1101051949123100AX", "shape" },
         { "11010519491231002 ", "shape" },
         { "1101051949123100\xef\xbc\x92X", "shape" },
         { "110105194912310020", "check_character" },
