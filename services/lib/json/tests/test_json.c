@@ -257,25 +257,29 @@ static void test_sizes(void **state)
     struct arena arena;
     struct wire_fault fault;
     void *message;
-    char *text = malloc(JSON_BYTES_MAX + 1);
-    memset(text, ' ', JSON_BYTES_MAX + 1);
-    memcpy(text, "{}", 2);
+    struct buf text = { 0 };
     arena_init(&arena, 64 * 1024);
-    assert_int_equal(json_to_message(&list_request_rules, &arena, text, JSON_BYTES_MAX,
+    buf_add_text(&text, "{}");
+    while (text.size < JSON_BYTES_MAX)
+        buf_add_char(&text, ' ');
+    assert_int_equal(json_to_message(&list_request_rules, &arena, buf_text(&text), text.size,
                                      (void *)&message, &fault),
                      0);
-    assert_int_equal(json_to_message(&list_request_rules, &arena, text, JSON_BYTES_MAX + 1,
+    buf_add_char(&text, ' ');
+    assert_int_equal(json_to_message(&list_request_rules, &arena, buf_text(&text), text.size,
                                      (void *)&message, &fault),
                      ERR_TOO_LARGE);
     assert_string_equal(fault.reason, "too_long");
 
     /* A string that the arena may not hold. */
-    memset(text, 'x', JSON_BYTES_MAX);
-    memcpy(text, "{\"division\":\"", 13);
-    memcpy(text + 100000, "\"}", 3);
-    assert_int_equal(
-        json_to_message(&list_request_rules, &arena, text, 100002, (void *)&message, &fault),
-        ERR_TOO_LARGE);
+    buf_reset(&text);
+    buf_add_text(&text, "{\"division\":\"");
+    while (text.size < 100000)
+        buf_add_char(&text, 'x');
+    buf_add_text(&text, "\"}");
+    assert_int_equal(json_to_message(&list_request_rules, &arena, buf_text(&text), text.size,
+                                     (void *)&message, &fault),
+                     ERR_TOO_LARGE);
     assert_string_equal(fault.path, "division");
 
     /* One item more than the contract allows; the rest is not even looked at. */
@@ -290,7 +294,7 @@ static void test_sizes(void **state)
     assert_string_equal(fault.path, "types");
     assert_string_equal(fault.reason, "too_many");
     buf_clear(&many);
-    free(text);
+    buf_clear(&text);
     arena_clear(&arena);
 }
 

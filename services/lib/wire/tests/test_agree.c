@@ -20,6 +20,7 @@
 
 #define MESSAGES_PER_TYPE   60
 #define DAMAGES_PER_MESSAGE 25
+#define DAMAGE_ROOM         64
 #define ARENA_BYTES_MAX     ((size_t)64 * 1024 * 1024)
 
 struct figures {
@@ -111,11 +112,12 @@ static void try_type(struct gen *g, struct figures *n, const struct message_rule
         *(checked == 0 ? &n->good : &n->refused) += 1;
 
         for (int j = 0; j < DAMAGES_PER_MESSAGE && size < 10000; j++) {
-            size_t room = size + 64;
-            uint8_t *copy = malloc(room);
-            memcpy(copy, data, size);
-            size_t left = damage(g, copy, size, room);
-            copy = realloc(copy, left ? left : 1);
+            uint8_t *room = arena_alloc(&g->arena, size + DAMAGE_ROOM);
+            memcpy(room, data, size);
+            size_t left = damage(g, room, size, size + DAMAGE_ROOM);
+            /* Of exactly that size, so that a read behind it is seen by a sanitizer. */
+            uint8_t *copy = malloc(left ? left : 1);
+            memcpy(copy, room, left);
             try_damaged(g, n, rules, copy, left);
             free(copy);
         }

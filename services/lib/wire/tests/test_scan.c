@@ -215,7 +215,9 @@ static void test_numbers_and_enums(void **state)
     put_number(&b, 5, UINT64_C(1) << 32);
     expect(&list_request_rules, &b, ERR_INVALID_ARGUMENT, "page_size", "malformed");
 
-    put_number(&b, 1, 5); /* credit 0 is below its least, absent or not */
+    put_text(&b, 2, "a notice of year 0"); /* below its least, absent or not */
+    expect(&calendar_notice_rules, &b, ERR_INVALID_ARGUMENT, "year", "out_of_range");
+    put_number(&b, 2, 10001);
     expect(&credit_request_rules, &b, ERR_INVALID_ARGUMENT, "credit", "out_of_range");
     put_file(&b);
     put_number(&b, 4, (uint64_t)-1); /* received_at before 1970 */
