@@ -17,8 +17,8 @@ int pg_code_of_sqlstate(const char *sqlstate)
         "57014",                   /* cancelled: a time-out of the server's */
         "25P03",                   /* we were too slow in a transaction, and the server ended it */
     };
-    static const char *const again_classes[] = { "08", "53", "57",
-                                                 "58" }; /* link, resources, operator, system */
+    static const char *const again_classes[] = { "53", "57",
+                                                 "58" }; /* resources, operator, system */
     for (size_t i = 0; i < ARRAY_LEN(again); i++)
         if (!strcmp(sqlstate, again[i]))
             return ERR_AGAIN;
