@@ -42,6 +42,9 @@ struct service_definition {
     void (*drain)(struct service *service);
     int (*open_work)(const struct service *service);
     void (*stop)(struct service *service);
+    /* Narrows who may read an event of this service's log, beyond division and audience: asked for each reader at
+     * every send, by pull and feed alike. NULL = division and audience decide alone. */
+    bool (*may_see_event)(const struct principal *reader, const struct log_record *event);
     /* Adds its own figures to the status; may be NULL. */
     int (*status)(struct request *rq, void *status_response);
 };
