@@ -33,7 +33,7 @@ void call_free(struct call *call)
 
 void call_pack(struct call *call)
 {
-    if (!call->head)
+    if (!call->head && !call->on_asked)
         answer_pack(call);
 }
 
@@ -74,9 +74,20 @@ static void watch_trouble(struct call *call)
     }
 }
 
+static void asked_finish(struct call *call)
+{
+    int code = call->command.code;
+    call->on_asked(call->asked_ctx, code, code < 0 ? NULL : call->command.out);
+    call_free(call);
+}
+
 void call_finish(struct call *call)
 {
     struct calls *cs = call->calls;
+    if (call->on_asked) {
+        asked_finish(call);
+        return;
+    }
     call_pack(call);
     watch_trouble(call);
     /* A peer that is gone or too slow to take its answer asks again with the same key. */
@@ -100,6 +111,25 @@ static void finish_list(void *arg)
 void calls_post(struct calls *cs, struct command *first)
 {
     loop_post(cs->options.loop, finish_list, first);
+}
+
+void calls_ask(struct calls *cs, const struct method_handler *query, uint32_t budget_ms,
+               void (*done)(void *ctx, int code, const void *out), void *ctx)
+{
+    struct call *call = call_new(cs, &(const struct door_address){ 0 });
+    call->on_asked = done;
+    call->asked_ctx = ctx;
+    call->work = WORK_QUERY;
+    call->command.handler = query;
+    call->command.rq.method = query->method;
+    call->command.rq.key = "";
+    call->command.rq.traceparent = "";
+    call->command.in = wire_new(&call->arena, query->method->request);
+    call->command.deadline_ms = call->arrived_us / 1000 + budget_ms;
+    if (!workers_submit(cs->workers, call)) {
+        command_fail(&call->command, err_set(ERR_NOT_EXECUTED, "too much waits already"));
+        calls_post(cs, &call->command);
+    }
 }
 
 /* ---- for loop methods ---- */

@@ -62,6 +62,11 @@ int calls_arrivals(struct calls *cs);
 void calls_stop(struct calls *cs);
 void calls_free(struct calls *cs);
 
+/* Runs a query of ours on a worker, for nobody at the door. `done` is called once, on the loop
+ * thread; `out` lives until it returns and is NULL where code is negative. */
+void calls_ask(struct calls *cs, const struct method_handler *query, uint32_t budget_ms,
+               void (*done)(void *ctx, int code, const void *out), void *ctx);
+
 struct method_figures {
     const char *method; /* the last one has "unknown" */
     uint64_t codes[CALL_CODES];

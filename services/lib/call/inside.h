@@ -30,6 +30,8 @@ struct call {
     enum call_work work;
     bool replayed;
     bool silent; /* a feed: its answers do not come from here */
+    void (*on_asked)(void *ctx, int code, const void *out); /* ours: calls_ask */
+    void *asked_ctx;
     uint32_t retry_after_ms;
     char key_hash[17];
     size_t bytes_in;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/time.h"
+#include "call/civil.h"
 #include "call/inside.h"
 #include "commit/link.h"
 #include "loop/thread.h"
@@ -82,7 +83,9 @@ static int run_prepare(struct call *call, struct pg *pg)
 {
     struct request *rq = &call->command.rq;
     rq->pg = pg;
-    int r = call->command.handler->prepare(rq, call->command.in);
+    int r = civil_now(pg, &call->arena, &rq->now_ms);
+    if (r == 0)
+        r = call->command.handler->prepare(rq, call->command.in);
     rq->pg = NULL;
     return r;
 }

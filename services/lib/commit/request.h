@@ -36,7 +36,7 @@ struct request {
     struct tx *tx; /* apply only */
     struct pg *pg; /* queries, views and prepare: outside a transaction */
     int64_t
-        now_ms; /* apply: civil time after the locks; queries and views: civil time at the start */
+        now_ms; /* apply: civil time after the locks; elsewhere: civil time at the start */
     void *prepared; /* what prepare leaves for apply; in the arena */
     const struct service *service;
 

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -305,7 +306,7 @@ static void test_a_backend_ended_at_each_step(void **state)
         fault_set_hook(end_backends);
         struct outcome o = run_one(contact_make(&h, steps[i], id));
         fault_set_hook(NULL);
-        assert_int_equal(atomic_load(&faults_left), 0);
+        assert_true(atomic_load(&faults_left) <= 0); /* it was passed */
         if (o.code == ERR_OUTCOME_UNKNOWN) /* COMMIT may have left before the end was noticed */
             o = run_one(contact_make(&h, steps[i], id));
         assert_int_equal(o.code, 0);
@@ -323,14 +324,13 @@ static int setup(void **state)
     if (!pg || !tcp)
         return -1;
     proxy_open(&proxy, pg_fixture_port(fixture));
-    char from[16], to[16];
-    snprintf(from, sizeof(from), ":%d/", pg_fixture_port(fixture));
-    snprintf(to, sizeof(to), ":%d/", proxy.port);
-    const char *at = strstr(tcp, from);
-    if (!at)
-        return -1;
-    snprintf(proxied, sizeof(proxied), "%.*s%s%s", (int)(at - tcp), tcp, to, at + strlen(from));
+    /* Of a keyword that comes twice the later one counts. */
+    snprintf(proxied, sizeof(proxied), "%s port='%d'", tcp, proxy.port);
     harness_open(&h, proxied, 2);
+    struct committers_figures f;
+    do { /* connecting commits too, and is not to be cut */
+        committers_figures_read(h.committers, &f);
+    } while (f.connected < 2 && sched_yield() == 0);
     return 0;
 }
 
