@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "wire/walk.h"
 #include "json/base64.h"
+#include "json/lex.h"
 
 static void add_escaped(struct buf *out, unsigned char c)
 {
@@ -39,7 +40,7 @@ static void add_text(struct buf *out, const char *text, size_t length)
     const char *end = text + length;
     while (text < end) {
         const char *p = text;
-        while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20)
+        while (p < end && !lex_special[(unsigned char)*p])
             p++;
         buf_add(out, text, (size_t)(p - text));
         if (p < end)
@@ -68,6 +69,14 @@ void json_add_string(struct buf *out, const char *text)
     buf_add_char(out, '"');
 }
 
+/* Text that needs no escapes, between quotes. */
+static void add_plain(struct buf *out, const char *text)
+{
+    buf_add_char(out, '"');
+    buf_add_text(out, text);
+    buf_add_char(out, '"');
+}
+
 static void add_instant(struct buf *out, int64_t instant)
 {
     char text[TIME_TEXT_SIZE];
@@ -76,7 +85,7 @@ static void add_instant(struct buf *out, int64_t instant)
         return;
     }
     instant_format(instant, text);
-    buf_printf(out, "\"%s\"", text);
+    add_plain(out, text);
 }
 
 /* A value that no name was given to is not the caller's: it shows as none. */
@@ -87,7 +96,7 @@ static void add_enum(struct buf *out, const struct field_rule *rule, int value)
         if (i == value && *rule->enum_names[i])
             name = rule->enum_names[i];
     }
-    buf_printf(out, "\"%s\"", name);
+    add_plain(out, name);
 }
 
 static void add_value(struct buf *out, const ProtobufCFieldDescriptor *field,

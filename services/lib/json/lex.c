@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+const bool lex_special[256] = { [0 ... 0x1f] = true, ['"'] = true, ['\\'] = true };
+
 char lex_peek(struct lex *l)
 {
     while (l->at < l->end && (*l->at == ' ' || *l->at == '\n' || *l->at == '\r' || *l->at == '\t'))
@@ -126,7 +128,7 @@ static const char *read_escape(struct lex *l, char out[4], size_t *ret_length)
 static size_t plain_length(const struct lex *l)
 {
     const char *p = l->at;
-    while (p < l->end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20)
+    while (p < l->end && !lex_special[(unsigned char)*p])
         p++;
     return (size_t)(p - l->at);
 }

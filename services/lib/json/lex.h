@@ -8,6 +8,9 @@
 
 #include "base/arena.h"
 
+/* By byte: what ends a run of characters that stand for themselves in a string. */
+extern const bool lex_special[256];
+
 struct lex {
     const char *at, *end;
 };

@@ -70,15 +70,20 @@ int walk_items(struct walk *w, const ProtobufCFieldDescriptor *field, const stru
     return 0;
 }
 
+/* By first byte: what may be a control character. C1 is two bytes in UTF-8, 0xc2 the first. */
+static const bool MAY_BE_CONTROL[256] = { [0 ... 0x1f] = true, [0x7f] = true, [0xc2] = true };
+
 /* C0, DEL and C1, but for tab and line ends where several lines are meant. The text is well-formed.
  */
 static bool has_control_character(const uint8_t *text, size_t length, bool multiline)
 {
     for (size_t i = 0; i < length; i++) {
         uint8_t c = text[i];
-        if (c < 0x20 && !(multiline && (c == '\n' || c == '\t' || c == '\r')))
-            return true;
-        if (c == 0x7f || (c == 0xc2 && text[i + 1] < 0xa0))
+        if (!MAY_BE_CONTROL[c])
+            continue;
+        bool fine =
+            c == 0xc2 ? text[i + 1] >= 0xa0 : multiline && (c == '\n' || c == '\t' || c == '\r');
+        if (!fine)
             return true;
     }
     return false;
