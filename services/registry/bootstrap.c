@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/flat.h"
 #include "base/log.h"
+#include "reference/mirror.h"
 #include "registry.h"
 
 static int read_operator(struct arena *arena, const char *path, ReferenceRow **ret)
@@ -113,7 +114,8 @@ int registry_bootstrap(struct pg *pg, const char *path)
 
 int registry_start(struct service *service)
 {
-    static const struct pg_module *const modules[] = { &log_module, &registry_module, NULL };
+    static const struct pg_module *const modules[] = { &log_module, &reference_module,
+                                                       &registry_module, NULL };
     const struct conf *conf = service_conf(service);
     struct pg_options options = {
         .uri = conf_text(conf, "database"),

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/rand.h"
+#include "reference/mirror.h"
 #include "registry.h"
 
 /* A load in the making: what stands, and what changes. */
@@ -94,7 +95,7 @@ static int take_rows(struct load *l, ReferenceRow *const *rows, size_t count)
         return r;
     for (int i = 0; i < l->changed_count; i++)
         tell_change(l->tx, l->changed[i]);
-    return 0;
+    return mirror_notify(l->tx);
 }
 
 int registry_take_rows(struct tx *tx, ReferenceRow *const *rows, size_t count, LoadResponse *out)

@@ -10,10 +10,12 @@
 
 #include "base/file.h"
 #include "pg/tests/pg_fixture.h"
+#include "reference/mirror.h"
 #include "world.h"
 
 static struct pg_fixture *fixture;
-static const struct pg_module *const modules[] = { &log_module, &registry_module, NULL };
+static const struct pg_module *const modules[] = { &log_module, &reference_module, &registry_module,
+                                                   NULL };
 
 /* A database of the test's own with its stream open, and what a request needs. */
 struct bench {
