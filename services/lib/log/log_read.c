@@ -190,6 +190,18 @@ int log_open_stream(struct pg *pg, const char *stream, int64_t *ret_epoch)
     return r < 0 ? err_wrap(r, "open the stream %s", stream) : 0;
 }
 
+int log_reopen_stream(struct pg *pg, int64_t *ret_epoch)
+{
+    struct arena arena;
+    struct pg_rows opened;
+    arena_init(&arena, 0);
+    int r = pg_read(pg, &arena, &Q_LOG_OPEN, PG_ARGS(pg_text("")), &opened);
+    if (r >= 0)
+        *ret_epoch = pg_row_int(&opened, 0, 0);
+    arena_clear(&arena);
+    return r < 0 ? err_wrap(r, "open the stream again") : 0;
+}
+
 int log_offset_keep(struct pg *pg, int64_t offset_ms)
 {
     int r = pg_write(pg, &Q_LOG_OFFSET_KEEP, PG_ARGS(pg_int(offset_ms)));

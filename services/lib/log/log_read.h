@@ -47,6 +47,8 @@ int log_cursor_check(struct pg *pg, struct arena *arena, int64_t epoch, int64_t 
  * Nothing can be appended on a timeline that the stream was not opened on: tx_commit then opens it
  * by itself and is not executed. */
 int log_open_stream(struct pg *pg, const char *stream, int64_t *ret_epoch);
+/* The same for a stream that was opened before, on a new connection: only the epoch. */
+int log_reopen_stream(struct pg *pg, int64_t *ret_epoch);
 /* Keeps the civil offset in the database. */
 int log_offset_keep(struct pg *pg, int64_t offset_ms);
 

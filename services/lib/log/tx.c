@@ -144,7 +144,7 @@ static enum pg_outcome commit_events(struct tx *tx)
 static void open_on_new_timeline(struct tx *tx)
 {
     int64_t epoch;
-    int r = log_open_stream(tx->pg, "", &epoch);
+    int r = log_reopen_stream(tx->pg, &epoch);
     if (r >= 0)
         err_set(ERR_AGAIN, "the stream was opened on another timeline");
 }

@@ -75,7 +75,7 @@ $$;
 
 -- Opens the stream where it stands now and returns its epoch. The epoch is kept when nothing that was told as done
 -- can have been lost: on the same timeline of the same database, or on another timeline of the same server after a
--- failover between strictly synchronous servers. Otherwise it is bumped.
+-- failover between strictly synchronous servers. Otherwise it is bumped. '' = whichever stream this database holds.
 CREATE FUNCTION log_open(wanted text) RETURNS bigint
     LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -87,7 +87,9 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock(19530, 2);
     SELECT s.* INTO opened FROM log_stream s;
-    IF NOT FOUND THEN
+    IF NOT FOUND AND wanted = '' THEN
+        RAISE EXCEPTION 'the stream was never opened' USING ERRCODE = 'LJ003';
+    ELSIF NOT FOUND THEN
         INSERT INTO log_stream (stream, epoch, timeline, place, synchronous) VALUES (wanted, 1, here, place_, strict_);
         RETURN 1;
     END IF;
