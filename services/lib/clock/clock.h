@@ -1,13 +1,15 @@
-/* Statutory clocks of one subject: started, stopped, extended, explained. They live in the database of the
- * service that owns what they time; the subject's row lock decides every race.
+/* Statutory clocks of one subject: started, stopped, extended, explained. They live in the database
+ * of the service that owns what they time; the subject's row lock decides every race.
  *
- * State is derived, never stored: a clock is `running` until it ends or due_at passes, `met` when it ended before
- * due_at, `late` from due_at on whatever comes after, `cancelled` when it was cancelled before due_at. A granted
+ * State is derived, never stored: a clock is `running` until it ends or due_at passes, `met` when
+ * it ended before due_at, `late` from due_at on whatever comes after, `cancelled` when it was
+ * cancelled before due_at. A return clock is a right: it is `cancelled` when it lapses. A granted
  * extension or redo opens the next term; a recalculation keeps it. A breached clock never moves. */
 #ifndef LUJIAN_CLOCK_CLOCK_H
 #define LUJIAN_CLOCK_CLOCK_H
 
 #include "log/tx.h"
+#include "lujian/clock/v1/clock.lj.h"
 #include "reference/snapshot.h"
 
 /* Values are CLOCK_KIND_*, CLOCK_STATE_* and RUNG_* of the contract. */
@@ -31,17 +33,21 @@ struct clock {
     bool cancelled;
     const char *rule; /* id of the deadline rule row */
     uint32_t rule_version;
-    uint32_t extended_days; /* working days added in this term by an extension; 0 = none */
+    uint32_t
+        extended_days; /* working days added by extensions since the last full start; 0 = none */
     int64_t calendar_position;
-    int next_rung;    /* 0 = none */
+    int last_rung; /* the last that fired in this term; 0 = none */
+    int64_t last_fired_at;
+    int next_rung; /* 0 = none */
     int64_t next_at;
+    bool next_provisional; /* next_at rests on days that no notice has announced yet */
     int64_t row_version;
 };
 
 #define CLOCKS_PER_SUBJECT_MAX 16
 
-/* The clocks of one locked subject, and what changed in them. Load after the lock, in a new statement; a set for a
- * subject born in this transaction is empty and reads nothing. */
+/* The clocks of one locked subject, and what changed in them. Load after the lock, in a new
+ * statement; a set for a subject born in this transaction is empty and reads nothing. */
 struct clock_set {
     struct tx *tx;
     const struct snapshot *reference;
@@ -55,49 +61,74 @@ void clock_set_init(struct clock_set *set, struct tx *tx, const struct snapshot 
 int clock_set_load(struct clock_set *set);
 
 struct clock *clock_find(struct clock_set *set, int kind); /* NULL = never started */
-/* Starts the kind's clock, or opens its next term with the full count of its rule. */
+/* Starts the kind's clock, or opens its next term, with the full count of the rule of that kind in
+ * force on the start day. ERR_INTERNAL where the registry has no such rule. */
 int clock_start(struct clock_set *set, int kind, int64_t started_at);
-/* Ends an open clock by the act that it waited for, at tx->now_ms; nothing where none is open. */
+/* The same by a rule of another name: an order's clock runs by order_county, order_city, ... */
+int clock_start_by(struct clock_set *set, int kind, const char *rule_kind, int64_t started_at);
+/* Ends an open clock by the act that it waited for, at tx->now_ms; nothing where none is open.
+ * Whether that was in time is clock_state() afterwards: met or late. */
 int clock_stop(struct clock_set *set, int kind);
 /* Ends an open clock without the act; nothing where none is open. */
 int clock_cancel(struct clock_set *set, int kind);
-/* New due date = n working days after the old one; next term, started_at unchanged. */
+/* New due date = n working days after the old one; next term, started_at unchanged. ERR_REFUSED
+ * where no clock of that kind is open and in time: check before the first write. */
 int clock_extend(struct clock_set *set, int kind, uint32_t working_days);
 /* What events and rungs of this subject carry from now on (a dispatch to another unit, a move). */
 int clock_set_readdress(struct clock_set *set, const struct clock_subject *subject);
 
 int clock_state(const struct clock *c, int64_t now_ms);
 bool clock_is_open(const struct clock *c);
+/* UUIDv5 of (subject, kind). */
+void clock_id(const char *subject, int kind, char out[UUID_TEXT_SIZE]);
 
 /* Clocks of many subjects for answers, without locks: rows in the order of the ids. */
-int clock_load_many(struct pg *pg, struct arena *arena, const char *const *subjects, int subject_count,
-                    struct clock ***ret_clocks, int **ret_counts);
+int clock_load_many(struct pg *pg, struct arena *arena, const char *const *subjects,
+                    int subject_count, struct clock ***ret_clocks, int **ret_counts);
+/* Fills the contract's message; texts live in the arena and the snapshot. */
+void clock_view(const struct clock *c, const struct snapshot *reference, int64_t now_ms,
+                struct arena *arena, Clock *out);
 
 struct explained_day {
     int32_t day;
     bool counted;
     const char *reason_zh, *reason_en, *basis;
 };
-/* Day by day from the start day to due_on, by the function that computed it. */
+/* Day by day from the start day to due_on, by the function that computed it. Texts live in the
+ * arena and the snapshot. */
 int clock_explain(const struct clock *c, const struct snapshot *reference, struct arena *arena,
                   struct explained_day **ret_days, int *ret_count);
 
 extern const struct pg_module clock_module;
 
-/* The due scan of a service: one thread, batches, SKIP LOCKED on subjects, backoff for one that fails. */
+/* The due scan of a service: one thread, batches, SKIP LOCKED on subjects, backoff for one that
+ * fails. Any number of replicas may scan at once. */
 struct clock_owner {
-    const struct pg_query *lock_subjects; /* ($1 text[]) -> ids locked FOR UPDATE SKIP LOCKED, ascending */
+    /* ($1 text[]) -> ids locked FOR UPDATE SKIP LOCKED, ascending */
+    const struct pg_query *lock_subjects;
 };
 struct clock_scanner;
 struct pg_options;
+/* Uses the process's current snapshot (snapshot_get) anew for each batch; waits for the first one.
+ * What `options` points to must outlive the scanner. */
 int clock_scanner_start(struct clock_scanner **ret, const struct clock_owner *owner,
-                        const struct pg_options *options, void (*on_commit)(void *ctx, int64_t head), void *ctx);
+                        const struct pg_options *options,
+                        void (*on_commit)(void *ctx, int64_t head), void *ctx);
 void clock_scanner_wake(struct clock_scanner *scanner); /* civil time or the calendar moved */
 void clock_scanner_stop(struct clock_scanner *scanner);
 
 struct clock_figures {
-    int64_t due, overdue, failing, provisional;
+    int64_t due;         /* rungs that are due and not waiting for another attempt */
+    int64_t overdue;     /* open past due_at */
+    int64_t failing;     /* waiting for another attempt */
+    int64_t provisional; /* open, and resting on days that no notice has announced */
 };
-int clock_figures_read(struct pg *pg, struct arena *arena, int64_t now_ms, struct clock_figures *ret);
+int clock_figures_read(struct pg *pg, struct arena *arena, int64_t now_ms,
+                       struct clock_figures *ret);
+/* Called on the scanner's thread about every ten seconds and after what changes them: alarms for
+ * provisional and failing clocks. NULL = nobody any more; not called after it returned. */
+void clock_scanner_watch(struct clock_scanner *scanner,
+                         void (*on_figures)(void *ctx, const struct clock_figures *figures),
+                         void *ctx);
 
 #endif

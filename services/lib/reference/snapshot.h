@@ -135,9 +135,10 @@ const struct principal *snapshot_principal_by_token(const struct snapshot *s,
 
 bool principal_owns_source(const struct principal *p, const char *source);
 /* May this principal see a matter or event of that division and audience? A
- * unit's principals do not see what is about an organ of theirs: for them the audience decides where
- * there is one, not the division. Centres and supervision bodies see what lies in their division; a
- * county's body has the first order of such a matter too. Operators, edges and services see all. */
+ * unit's principals do not see what is about an organ of theirs: for them the audience decides
+ * where there is one, not the division. Centres and supervision bodies see what lies in their
+ * division; a county's body has the first order of such a matter too. Operators, edges and services
+ * see all. */
 bool principal_may_see(const struct principal *p, const char *division, const char *audience);
 /* For SQL: what an audience must begin with to be seen; NULL = it does not matter. */
 const char *principal_audience(const struct principal *p);

@@ -1,16 +1,16 @@
 -- The registry's facts as this service knows them: packed ReferenceRow messages, the newest per key.
-create table mirror_row (
-    kind text not null,
-    key text not null,
-    position bigint not null, -- of the event that told it, in the registry's stream
-    data bytea not null,
-    primary key (kind, key)
+CREATE TABLE mirror_row (
+    kind     text   NOT NULL,
+    key      text   NOT NULL,
+    position bigint NOT NULL, -- of the event that told it, in the registry's stream
+    data     bytea  NOT NULL,
+    PRIMARY KEY (kind, key)
 );
 
--- How far the mirror has come: one row. `applied` moves with the rows, in their transaction.
-create table mirror_state (
-    one boolean primary key default true check (one),
-    applied bigint not null default 0, -- position of the newest row applied
-    reached boolean not null default false -- the head that the registry named at first was reached
+-- How far the mirror has come: one row, moved in the transaction of the rows.
+CREATE TABLE mirror_state (
+    lone    boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (lone),
+    applied bigint  NOT NULL DEFAULT 0,    -- position of the newest event looked at
+    reached boolean NOT NULL DEFAULT false -- the head that the registry named at first was reached
 );
-insert into mirror_state default values;
+INSERT INTO mirror_state DEFAULT VALUES;

@@ -1,22 +1,26 @@
 -- name: mirror_rows
 -- One statement, one moment: the position belongs to exactly these rows.
-select r.position, r.data, s.applied
-from mirror_state s left join mirror_row r on true;
+SELECT r.position, r.data, s.applied, s.reached
+  FROM mirror_state s LEFT JOIN mirror_row r ON true;
 
 -- name: mirror_state
-select applied, reached from mirror_state;
+SELECT applied, reached FROM mirror_state;
+
+-- name: mirror_take
+-- For a service that mirrors its own log: one replica applies, the others read what it applied.
+SELECT applied FROM mirror_state FOR UPDATE SKIP LOCKED;
 
 -- name: mirror_upsert
-insert into mirror_row (kind, key, position, data)
-select * from unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[])
-on conflict (kind, key) do update set position = excluded.position, data = excluded.data;
+INSERT INTO mirror_row (kind, key, position, data)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[])
+    ON CONFLICT (kind, key) DO UPDATE SET position = excluded.position, data = excluded.data;
 
 -- name: mirror_advance
-update mirror_state set applied = $1;
+UPDATE mirror_state SET applied = $1;
 
 -- name: mirror_reach
-update mirror_state set reached = true where not reached;
+UPDATE mirror_state SET reached = true WHERE NOT reached;
 
 -- name: mirror_notify
--- Told at commit: every replica's mirror builds its snapshot anew.
-select pg_notify('mirror', '');
+-- Told at commit: every replica's mirror looks at once.
+SELECT pg_notify('mirror', '');

@@ -350,6 +350,7 @@ static void test_replaced_chains_and_rings(void **state)
     add_division(&f, "370107", NULL, "2020-01-01", "379999"); /* into nothing */
     add_division(&f, "370108", NULL, "2020-01-01", NULL);     /* gone without successor */
     add_division(&f, "370109", NULL, NULL, "370109");         /* itself */
+    add_division(&f, "370200", NULL, NULL, NULL);             /* filled up: nobody's */
     add_division(&f, "370101001", NULL, NULL, NULL);          /* below a replaced one */
     add_division(&f, "370108001", NULL, NULL, NULL);          /* below one that is gone */
     add_unit(&f, "top", "37", UNIT_KIND_DEFAULT, NULL, NULL, NULL);

@@ -1,0 +1,119 @@
+-- name: clock_insert
+INSERT INTO clock (subject, kind, id, term, division, audience, unit, about_enforcement, started_at, due_at, due_on,
+                   provisional, cancelled, rule, rule_version, extended_days, calendar_position,
+                   next_rung, next_at, next_provisional, row_version)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, false, $13, $14, $15, $16, nullif($17::smallint, 0), $18,
+        $19, 1);
+
+-- name: clock_update
+UPDATE clock
+SET term = $3, division = $4, audience = $5, unit = $6, about_enforcement = $7, started_at = $8, due_at = $9,
+    due_on = $10, provisional = $11, ended_at = $12, cancelled = $13, rule = $14, rule_version = $15,
+    extended_days = $16, calendar_position = $17, last_rung = nullif($18::smallint, 0), last_fired_at = $19,
+    next_rung = nullif($20::smallint, 0), next_at = $21, next_provisional = $22, attempts = 0, retry_at = NULL,
+    row_version = $23
+WHERE subject = $1 AND kind = $2;
+
+-- name: clock_ledger_insert
+INSERT INTO clock_ledger (clock_id, row_version, what, at, term, was_started_at, was_due_at, was_rule,
+                          was_rule_version, due_at, calendar_position, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+
+-- name: clock_readdress
+UPDATE clock
+SET division = $2, audience = $3, unit = $4, about_enforcement = $5
+WHERE subject = $1 AND ended_at IS NULL
+  AND (division, audience, unit, about_enforcement) IS DISTINCT FROM ($2, $3, $4, $5::boolean);
+
+-- name: clock_by_subjects
+SELECT subject, kind, id, term, started_at, due_at, due_on, provisional, ended_at, cancelled, rule, rule_version,
+       extended_days, calendar_position, last_rung, last_fired_at, next_rung, next_at, next_provisional, row_version,
+       division, audience, unit, about_enforcement
+FROM clock
+WHERE subject = any ($1::uuid[])
+ORDER BY subject, kind;
+
+-- name: clock_due_page
+-- What is due at $1, after the place ($2, $3), without a lock: only where to look.
+SELECT subject, greatest(next_at, retry_at)
+FROM clock
+WHERE next_at IS NOT NULL AND greatest(next_at, retry_at) <= $1
+  AND (greatest(next_at, retry_at), subject) > ($2::bigint, $3::uuid)
+ORDER BY greatest(next_at, retry_at), subject
+LIMIT $4;
+
+-- name: clock_due_locked
+-- Of subjects that are locked: read in a statement of its own, so that it sees what the lock waited for.
+SELECT subject, kind, id, term, started_at, due_at, due_on, provisional, ended_at, cancelled, rule, rule_version,
+       extended_days, calendar_position, last_rung, last_fired_at, next_rung, next_at, next_provisional, row_version,
+       division, audience, unit, about_enforcement
+FROM clock
+WHERE subject = any ($1::uuid[]) AND next_at IS NOT NULL AND greatest(next_at, retry_at) <= $2
+ORDER BY subject, kind;
+
+-- name: clock_rungs_insert
+INSERT INTO clock_rung (clock_id, term, rung, due_at, fired_at)
+SELECT *
+FROM unnest($1::uuid[], $2::integer[], $3::smallint[], $4::bigint[], $5::bigint[]);
+
+-- name: clock_rungs_advance
+-- The position only falls: whoever computed the next rung by an older calendar leaves the clock to be recomputed.
+UPDATE clock c
+SET last_rung = v.rung, last_fired_at = v.fired_at, next_rung = nullif(v.next_rung, 0),
+    next_at = nullif(v.next_at, 0), next_provisional = v.next_provisional,
+    calendar_position = least(c.calendar_position, v.calendar_position), attempts = 0, retry_at = NULL,
+    row_version = c.row_version + 1
+FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::bigint[], $5::smallint[], $6::bigint[], $7::boolean[],
+            $8::bigint[]) AS v (subject, kind, rung, fired_at, next_rung, next_at, next_provisional,
+                                calendar_position)
+WHERE c.subject = v.subject AND c.kind = v.kind;
+
+-- name: clock_unsettled_page
+SELECT subject, calendar_position
+FROM clock
+WHERE ended_at IS NULL AND (provisional OR next_provisional) AND calendar_position < $1
+  AND (retry_at IS NULL OR retry_at <= $2) AND (calendar_position, subject) > ($3::bigint, $4::uuid)
+ORDER BY calendar_position, subject
+LIMIT $5;
+
+-- name: clock_unsettled_locked
+SELECT subject, kind, id, term, started_at, due_at, due_on, provisional, ended_at, cancelled, rule, rule_version,
+       extended_days, calendar_position, last_rung, last_fired_at, next_rung, next_at, next_provisional, row_version,
+       division, audience, unit, about_enforcement
+FROM clock
+WHERE subject = any ($1::uuid[]) AND ended_at IS NULL AND (provisional OR next_provisional)
+  AND calendar_position < $2 AND (retry_at IS NULL OR retry_at <= $3)
+ORDER BY subject, kind;
+
+-- name: clock_recompute
+UPDATE clock c
+SET due_at = v.due_at, due_on = v.due_on, provisional = v.provisional, next_rung = nullif(v.next_rung, 0),
+    next_at = nullif(v.next_at, 0), next_provisional = v.next_provisional,
+    calendar_position = v.calendar_position, attempts = 0, retry_at = NULL, row_version = c.row_version + 1
+FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::integer[], $5::boolean[], $6::smallint[], $7::bigint[],
+            $8::boolean[], $9::bigint[]) AS v (subject, kind, due_at, due_on, provisional, next_rung, next_at,
+                                               next_provisional, calendar_position)
+WHERE c.subject = v.subject AND c.kind = v.kind;
+
+-- name: clock_fail
+-- Doubling from one second to about five minutes. Civil time: after time:advance everything is tried again.
+UPDATE clock c
+SET attempts = c.attempts + 1, retry_at = $3::bigint + (1000::bigint << least(c.attempts, 8))
+FROM unnest($1::uuid[], $2::smallint[]) AS v (subject, kind)
+WHERE c.subject = v.subject AND c.kind = v.kind AND c.ended_at IS NULL;
+
+-- name: clock_next_wake
+SELECT greatest(next_at, retry_at)
+FROM clock
+WHERE next_at IS NOT NULL
+ORDER BY greatest(next_at, retry_at), subject
+LIMIT 1;
+
+-- name: clock_figures
+-- Overdue: open past due_at; kind 3, a right to return, lapses instead.
+SELECT (SELECT count(*) FROM clock
+        WHERE next_at IS NOT NULL AND greatest(next_at, retry_at) <= $1 AND attempts = 0),
+       (SELECT count(*) FROM clock WHERE next_at IS NOT NULL AND due_at <= $1)
+           + (SELECT count(*) FROM clock WHERE ended_at IS NULL AND next_at IS NULL AND kind <> 3 AND due_at <= $1),
+       (SELECT count(*) FROM clock WHERE attempts > 0),
+       (SELECT count(*) FROM clock WHERE ended_at IS NULL AND (provisional OR next_provisional));
