@@ -159,8 +159,10 @@ class Cluster:
         """Start one replica with the configuration that its instance has now."""
         path = self._write_config(instance)
         argv = (str(instances.binary(self.build, f'lujian-{instance.service}')), f'--config={path}')
+        # Off loopback the services want to be told twice that this is development.
+        off_loopback = {} if instance.host.startswith('127.') else {'LUJIAN_DEV': '1'}
         self.supervisor.start(Spec(instance.name, argv, self.run_dir / 'log' / f'{instance.name}.log',
-                                   env=dict(instance.env), wrap=instance.wrap))
+                                   env=off_loopback | instance.env, wrap=instance.wrap))
 
     def _write_config(self, instance):
         return instances.write_config(self.run_dir, instance, self._databases[instance.service], self.redis.url)

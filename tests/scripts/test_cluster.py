@@ -1,14 +1,16 @@
 """The cluster as tests hold it, with fakes for the services' binaries."""
 import json
+import os
 import re
 import signal
+import subprocess
 import threading
 import time
 
 import psycopg2
 import pytest
 
-from cluster import Cluster, ClusterError, ini
+from cluster import Cluster, ClusterError, Placement, ini
 from cluster.cluster import replica_counts
 from cluster.processes import Backoff
 
@@ -194,3 +196,33 @@ def test_replica_counts():
     for wrong in ({'cases': 1}, {'gateway': 0}, 0):
         with pytest.raises(ClusterError):
             replica_counts(wrong)
+
+
+@pytest.fixture
+def link():
+    """A network namespace that a pair of interfaces joins to this one: its name, our interface and both addresses."""
+    name, near, far = (f'lj{os.getpid()}{end}' for end in ('ns', 'a', 'b'))
+    ours, theirs = (f'10.213.{os.getpid() % 250}.{host}' for host in (1, 2))
+    if os.geteuid() != 0 or subprocess.run(['ip', 'netns', 'add', name], check=False).returncode:
+        pytest.skip('network namespaces want root')
+    try:
+        for line in (f'link add {near} type veth peer name {far}', f'link set {far} netns {name}',
+                     f'addr add {ours}/30 dev {near}', f'link set {near} up',
+                     f'-n {name} addr add {theirs}/30 dev {far}', f'-n {name} link set {far} up'):
+            subprocess.run(['ip', *line.split()], check=True)
+        yield name, near, ours, theirs
+    finally:
+        subprocess.run(['ip', 'netns', 'del', name], check=True)
+
+
+def test_a_replica_can_live_behind_a_link_that_is_cut(fresh_dir, fake_build, link):
+    name, near, ours, theirs = link
+    placed = {'complaints-2': Placement(theirs, ('ip', 'netns', 'exec', name))}
+    with Cluster(fresh_dir, 2, build=fake_build, host=ours, placements=placed) as made:
+        far = made.replica('complaints', 2)
+        assert far.rpc.startswith(f'tcp://{theirs}:') and made.replica('complaints', 1).rpc.startswith(f'tcp://{ours}:')
+        assert os.readlink(f'/proc/{far.pid}/ns/net') != os.readlink('/proc/self/ns/net')
+        subprocess.run(['ip', 'link', 'set', near, 'down'], check=True)
+        assert not far.readiness()[0]
+        subprocess.run(['ip', 'link', 'set', near, 'up'], check=True)
+        far.wait_ready()
