@@ -104,6 +104,15 @@ def test_a_crash_is_recovered_and_what_was_committed_is_there(server):
     assert 'automatic recovery in progress' in server.log.read_text()
 
 
+def test_a_restart_breaks_connections_and_loses_nothing(server):
+    ask(server.uri(), 'CREATE TABLE restarted AS SELECT 7 AS n')
+    connection = psycopg2.connect(server.uri())
+    server.restart()
+    with pytest.raises(psycopg2.OperationalError):
+        connection.cursor().execute('SELECT 1')
+    assert ask(server.uri(), 'SELECT n FROM restarted') == 7
+
+
 def test_frozen_it_answers_nobody_and_then_goes_on(server):
     connection = psycopg2.connect(server.uri())
     server.sigstop()
