@@ -1,5 +1,5 @@
-/* Alarms: what an operator must look at, from when it was raised until it is cleared. Each is logged when it comes and
- * when it goes, not every time that it is raised again. */
+/* Alarms: what an operator must look at, from when it was raised until it is cleared. Each is
+ * logged when it comes and when it goes, not every time that it is raised again. */
 #include "service/alarm.h"
 
 #include <stdbool.h>

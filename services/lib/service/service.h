@@ -1,6 +1,7 @@
 /* The skeleton of a service: tables in, a running replica out.
  *
- * A request's way: door -> decode and validate -> authorise -> worker (queries; `prepare` of commands) -> committer
+ * A request's way: door -> decode and validate -> authorise -> worker (queries; `prepare` of
+ * commands) -> committer
  * (`apply` of up to 64 commands in one transaction) -> reply after the commit is durable. */
 #ifndef LUJIAN_SERVICE_SERVICE_H
 #define LUJIAN_SERVICE_SERVICE_H
@@ -17,7 +18,8 @@ struct service;
 struct client;
 struct loop;
 
-/* What a service does on another's events. Called in the transaction that moves the cursor; SQL only. */
+/* What a service does on another's events. Called in the transaction that moves the cursor; SQL
+ * only. */
 struct consumer_handler {
     const char *type; /* event type */
     int (*apply)(struct tx *tx, const struct snapshot *reference, const struct log_record *event,
@@ -25,7 +27,7 @@ struct consumer_handler {
     const struct message_rules *data;
 };
 struct consumer {
-    const char *stream; /* "complaints" */
+    const char *stream;                      /* "complaints" */
     const struct consumer_handler *handlers; /* ends with a NULL type; others are skipped */
 };
 
@@ -36,14 +38,17 @@ struct service_definition {
     const struct clock_owner *clocks;     /* NULL = none */
     const struct pg_module *module;       /* its own schema and statements */
     struct conf_key *conf;                /* its own keys, or NULL */
-    int (*start)(struct service *service); /* after configuration, before the door opens; may be NULL */
-    /* For a service with work of its own on the loop thread (the gateway); all may be NULL. `drain`: SIGTERM came,
-     * take no new work. `open_work`: how much is under way; the replica waits until it is 0. `stop`: close all. */
+    int (*start)(
+        struct service *service); /* after configuration, before the door opens; may be NULL */
+    /* For a service with work of its own on the loop thread (the gateway); all may be NULL.
+     * `drain`: SIGTERM came, take no new work. `open_work`: how much is under way; the replica
+     * waits until it is 0. `stop`: close all. */
     void (*drain)(struct service *service);
     int (*open_work)(const struct service *service);
     void (*stop)(struct service *service);
-    /* Narrows who may read an event of this service's log, beyond division and audience: asked for each reader at
-     * every send, by pull and feed alike. NULL = division and audience decide alone. */
+    /* Narrows who may read an event of this service's log, beyond division and audience: asked for
+     * each reader at every send, by pull and feed alike. NULL = division and audience decide alone.
+     */
     bool (*may_see_event)(const struct principal *reader, const struct log_record *event);
     /* Adds its own figures to the status; may be NULL. */
     int (*status)(struct request *rq, void *status_response);
@@ -57,12 +62,15 @@ struct client *service_client(const struct service *service); /* for prepare: th
 struct loop *service_loop(const struct service *service);
 bool service_draining(const struct service *service);
 
-/* Page tokens: HMAC over principal, method, filter and the last key. NULL / ERR_INVALID_ARGUMENT when forged. */
+/* Page tokens: HMAC over principal, method, filter and the last key. NULL / ERR_INVALID_ARGUMENT
+ * when forged. */
 const char *page_token_seal(struct request *rq, const void *request_message, const char *last_key);
-int page_token_open(struct request *rq, const void *request_message, const char *token, const char **ret_last_key);
+int page_token_open(struct request *rq, const void *request_message, const char *token,
+                    const char **ret_last_key);
 
 /* Raises or clears an alarm of this replica: shown in status, metrics and the log. */
-void alarm_raise(const struct service *service, const char *code, const char *subject, const char *detail);
+void alarm_raise(const struct service *service, const char *code, const char *subject,
+                 const char *detail);
 void alarm_clear(const struct service *service, const char *code, const char *subject);
 
 #endif

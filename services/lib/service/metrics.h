@@ -1,0 +1,12 @@
+/* Private to service/: figures as Prometheus text (exposition format 0.0.4). */
+#ifndef LUJIAN_SERVICE_METRICS_H
+#define LUJIAN_SERVICE_METRICS_H
+
+#include "base/buf.h"
+#include "lujian/bus/v1/node.lj.h"
+#include "service/replica.h"
+
+/* `status` is the replica's, NULL where it could not be had. On the loop thread. */
+void metrics_write(struct buf *out, struct service *s, const StatusResponse *status);
+
+#endif

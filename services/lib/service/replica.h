@@ -1,0 +1,109 @@
+/* Private to service/: a running replica and its parts. */
+#ifndef LUJIAN_SERVICE_REPLICA_H
+#define LUJIAN_SERVICE_REPLICA_H
+
+#include <stdatomic.h>
+
+#include "base/sha.h"
+#include "bus/client.h"
+#include "bus/door.h"
+#include "call/calls.h"
+#include "http/http.h"
+#include "log/tail.h"
+#include "loop/loop.h"
+#include "lujian/bus/v1/node.lj.h"
+#include "reference/mirror.h"
+#include "service/alarm.h"
+#include "service/service.h"
+#include "service/settings.h"
+
+#define SERVICE_MODULES_MAX   8
+#define SERVICE_FOLLOWERS_MAX 8
+#define TICK_MS               100
+#define PULSE_IDLE_MS         1000
+
+struct dead_letter_replay;
+struct feeds;
+struct follower;
+
+struct service {
+    const struct service_definition *definition;
+    struct conf conf;
+    struct settings settings;
+    uint8_t page_key[SHA256_SIZE];
+    const struct pg_module *modules[SERVICE_MODULES_MAX + 1];
+    struct pg_options pg;
+
+    struct loop *loop;
+    struct loop_signals *signals;
+    struct loop_timer *tick;
+    struct client *client;
+    struct callers *callers;
+    struct mirror *mirror;
+    struct http_server *admin;
+    struct alarms alarms;
+
+    /* NULL in a service without methods of its own: the edge */
+    struct calls *calls;
+    struct door *door;
+    struct tail *tail;
+    struct feeds *feeds;
+    _Atomic(struct clock_scanner *) scanner; /* the mirror's thread wakes it too */
+    struct follower *followers[SERVICE_FOLLOWERS_MAX];
+    int follower_count;
+
+    /* the node's methods, made for this service's name */
+    struct method_handler node_methods[8];
+    struct loop_handler loop_methods[8];
+
+    /* the loop thread's own */
+    int64_t pulsed_at_ms, offset_seen_ms, drain_began_ms, last_arrival_ms;
+    bool ticking_status;
+    atomic_bool pulse_posted, draining;
+};
+
+/* node.c: ping, time, status and what else every service answers. */
+void node_methods_build(struct service *s);
+const struct method_handler *node_status(const struct service *s);
+
+/* stream.c: the tail, the pulse, the feeds, what is heard of siblings. */
+int stream_start(struct service *s);
+void stream_drain(struct service *s); /* ends the feeds: their readers go to other replicas */
+void stream_stop(struct service *s);
+void stream_pulse(struct service *s);
+void stream_on_commit(void *ctx, int64_t head);
+void stream_on_pulse(void *ctx, const uint8_t *pulse, size_t size);
+void stream_on_gone(struct service *s, const struct door_address *who);
+int stream_pull(struct request *rq, const void *in, void *out);
+void stream_follow(void *ctx, struct call *call);
+void stream_credit(void *ctx, struct call *call);
+void stream_unfollow(void *ctx, struct call *call);
+void stream_metrics(struct buf *out, const struct service *s);
+
+/* follow.c: the consumers of other streams, the mirror among them. */
+int follow_start(struct service *s);
+bool follow_is_own(const struct service_definition *definition); /* is its own stream among them? */
+void follow_stop(struct service *s);
+void follow_close_feeds(struct service *s); /* before the client is closed */
+void follow_free(struct service *s);        /* after it */
+struct follower *follow_find(const struct service *s, const char *stream);
+int follow_status(struct request *rq, StatusResponse *out);
+int follow_replay(struct follower *f, struct request *rq, const char *subject,
+                  struct dead_letter_replay *ret);
+void follow_wake(struct follower *f);
+
+/* operator.c */
+int operator_list_dead_letters(struct request *rq, const void *in, void *out);
+int operator_replay(struct request *rq, const void *in, void *out);
+int operator_rebase(struct request *rq, const void *in, void *out);
+
+/* admin.c */
+int admin_open(struct service *s);
+/* Why the replica is not ready; NULL = it is. */
+const char *admin_not_ready(const struct service *s);
+
+/* drain.c */
+void drain_begin(struct service *s);
+void drain_tick(struct service *s);
+
+#endif

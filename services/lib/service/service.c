@@ -1,0 +1,474 @@
+/* service_main: the parts of a replica, opened in order and closed in reverse.
+ *
+ * Start: signals blocked, log, configuration, migrations, the stream, the mirror, threads, and the
+ * door last, so that nobody is let in before there is someone to answer. */
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/rand.h"
+#include "base/time.h"
+#include "base/util.h"
+#include "service/replica.h"
+
+#define RETRY_S         1
+#define MALLOC_ARENAS   2 /* threads share them: a heap a thread costs more than it saves */
+#define PAGE_KEY_CHARS  (2 * SHA256_SIZE)
+#define EXIT_BAD_CONFIG 2
+
+const struct conf *service_conf(const struct service *service)
+{
+    return &service->conf;
+}
+
+struct client *service_client(const struct service *service)
+{
+    return service->client;
+}
+
+struct loop *service_loop(const struct service *service)
+{
+    return service->loop;
+}
+
+bool service_draining(const struct service *service)
+{
+    return atomic_load(&service->draining);
+}
+
+/* Alarms belong to the replica, and handlers hold it as const. */
+void alarm_raise(const struct service *service, const char *code, const char *subject,
+                 const char *detail)
+{
+    alarms_raise(&((struct service *)service)->alarms, code, subject, detail);
+}
+
+void alarm_clear(const struct service *service, const char *code, const char *subject)
+{
+    alarms_lower(&((struct service *)service)->alarms, code, subject);
+}
+
+/* ---- before the loop runs ---- */
+
+static void signals_block(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void signals_unblock(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* Waits before another try; true = told to stop meanwhile. */
+static bool stopped_while_waiting(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    struct timespec wait = { .tv_sec = RETRY_S };
+    return sigtimedwait(&set, NULL, &wait) > 0;
+}
+
+/* Runs a step that needs the database until it is there. ERR_AGAIN = told to stop. */
+static int until_reached(struct service *s, int (*step)(struct service *s), const char *what)
+{
+    for (;;) {
+        int r = step(s);
+        if (r != ERR_AGAIN)
+            return r < 0 ? err_wrap(r, "%s", what) : 0;
+        log_error_last(LOG_WARN, "WAITING-FOR-DATABASE");
+        if (stopped_while_waiting())
+            return err_set(ERR_AGAIN, "stopped before the database was reached");
+    }
+}
+
+static void modules_list(struct service *s)
+{
+    /* Library modules first: a service's own migrations may stand on them. */
+    const struct pg_module *const all[] = { &log_module,
+                                            s->definition->clocks ? &clock_module : NULL,
+                                            &commit_module, &reference_module,
+                                            s->definition->module };
+    int count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        if (all[i])
+            s->modules[count++] = all[i];
+    }
+    s->pg = (struct pg_options){ .uri = s->settings.database,
+                                 .application_name = s->settings.instance,
+                                 .modules = s->modules };
+}
+
+static int step_migrate(struct service *s)
+{
+    return pg_migrate(s->settings.database, s->modules);
+}
+
+static int step_open_stream(struct service *s)
+{
+    struct pg *pg;
+    int64_t epoch;
+    int r = pg_open(&pg, &s->pg);
+    if (r < 0)
+        return r;
+    r = log_open_stream(pg, s->definition->name, &epoch);
+    pg_close(pg);
+    return r;
+}
+
+static void on_mirror_fault(void *ctx, const char *detail)
+{
+    struct service *s = ctx;
+    if (detail)
+        alarms_raise(&s->alarms, "mirror_fault", "registry", detail);
+    else
+        alarms_lower(&s->alarms, "mirror_fault", "registry");
+}
+
+/* A new calendar may make provisional clocks certain. */
+static void on_mirror_change(void *ctx, const struct snapshot *snapshot)
+{
+    (void)snapshot;
+    struct service *s = ctx;
+    struct clock_scanner *scanner = atomic_load(&s->scanner);
+    if (scanner)
+        clock_scanner_wake(scanner);
+}
+
+static int step_open_mirror(struct service *s)
+{
+    struct mirror_options options = { .pg = &s->pg,
+                                      .own_log = strcmp(s->definition->name, "registry") == 0,
+                                      .on_change = on_mirror_change,
+                                      .on_fault = on_mirror_fault,
+                                      .ctx = s };
+    return mirror_open(&s->mirror, &options);
+}
+
+static int page_key_read(struct service *s)
+{
+    if (!s->settings.keys_dir[0]) {
+        rand_bytes(s->page_key, sizeof(s->page_key));
+        log_line(LOG_WARN, "PAGE-KEY-OF-THIS-PROCESS");
+        return 0;
+    }
+    CLEANUP(buf_clear) struct buf path, text;
+    buf_init(&path, 0);
+    buf_init(&text, 0);
+    buf_printf(&path, "%s/page.key", s->settings.keys_dir);
+    int r = file_read(buf_text(&path), PAGE_KEY_CHARS + 2, &text);
+    if (r < 0)
+        return err_wrap(r, "page key");
+    char *end = text.data ? strchr((char *)text.data, '\n') : NULL;
+    if (end)
+        *end = '\0';
+    if (!hex_decode(buf_text(&text), s->page_key, sizeof(s->page_key)))
+        return err_set(ERR_INVALID_ARGUMENT, "%s is not %d hexadecimal digits", buf_text(&path),
+                       PAGE_KEY_CHARS);
+    return 0;
+}
+
+static int start_store(struct service *s, bool migrate_only)
+{
+    int r = 0;
+    modules_list(s);
+    if (s->settings.migrate || migrate_only)
+        r = until_reached(s, step_migrate, "migrate");
+    if (r < 0 || migrate_only)
+        return r;
+    r = civil_offset_open(s->settings.clock_offset_file);
+    if (r == 0 && s->definition->methods)
+        r = until_reached(s, step_open_stream, "open the stream");
+    if (r == 0)
+        r = until_reached(s, step_open_mirror, "open the mirror");
+    return r;
+}
+
+/* ---- the loop's side ---- */
+
+static int send_answer(void *ctx, const struct door_address *to, const uint8_t *head,
+                       size_t head_size, const uint8_t *body, size_t body_size)
+{
+    struct service *s = ctx;
+    return door_send(s->door, to, head, head_size, body, body_size);
+}
+
+static void on_trouble(void *ctx, const char *code)
+{
+    struct service *s = ctx;
+    if (code)
+        alarms_raise(&s->alarms, code, "database", "commands are not executed until there is room");
+    else
+        alarms_lower(&s->alarms, "storage_full", "database");
+}
+
+static int start_calls(struct service *s)
+{
+    const struct conf *conf = &s->conf;
+    node_methods_build(s);
+    struct calls_options options = {
+        .loop = s->loop,
+        .methods = s->definition->methods,
+        .node_methods = s->node_methods,
+        .loop_methods = s->loop_methods,
+        .callers = s->callers,
+        .service = s,
+        .ctx = s,
+        .send = send_answer,
+        .on_commit = stream_on_commit,
+        .on_trouble = on_trouble,
+        .pg = s->pg,
+        .workers = s->settings.workers,
+        .committers = s->settings.committers,
+        .worker_queue_max = (int)conf_int(conf, "queue-queries"),
+        .commit_queue_max = (int)conf_int(conf, "queue-commands"),
+        .budget_default_ms = (uint32_t)conf_int(conf, "budget-ms"),
+        .unpack_bytes_max = (size_t)conf_int(conf, "request-memory-kib") * 1024,
+        .rate_per_second = conf_int(conf, "rate-per-second"),
+        .rate_burst = conf_int(conf, "rate-burst"),
+    };
+    return calls_open(&s->calls, &options);
+}
+
+static void on_message(void *ctx, const struct door_address *from, const uint8_t *head,
+                       size_t head_size, const uint8_t *body, size_t body_size)
+{
+    struct service *s = ctx;
+    calls_on_message(s->calls, from, head, head_size, body, body_size);
+}
+
+static bool authenticate(void *ctx, const char *curve_public, char out_user[DOOR_USER_MAX])
+{
+    struct service *s = ctx;
+    return callers_authenticate(s->callers, curve_public, out_user);
+}
+
+static void on_gone(void *ctx, const struct door_address *who)
+{
+    stream_on_gone(ctx, who);
+}
+
+static int open_door(struct service *s)
+{
+    struct door_options options = { .loop = s->loop,
+                                    .endpoint = s->settings.door,
+                                    .pulse_endpoint = s->settings.pulse,
+                                    .curve_secret = s->settings.curve.secret_key,
+                                    .authenticate = authenticate,
+                                    .on_message = on_message,
+                                    .on_gone = on_gone,
+                                    .ctx = s };
+    return door_open(&s->door, &options);
+}
+
+static void on_clock_figures(void *ctx, const struct clock_figures *figures)
+{
+    struct service *s = ctx;
+    if (figures->provisional > 0)
+        alarms_raise(&s->alarms, "clocks_provisional", "calendar",
+                     "open clocks rest on days that no notice has announced");
+    else
+        alarms_lower(&s->alarms, "clocks_provisional", "calendar");
+    if (figures->failing > 0)
+        alarms_raise(&s->alarms, "clocks_failing", "clocks", "due rungs could not be fired");
+    else
+        alarms_lower(&s->alarms, "clocks_failing", "clocks");
+}
+
+static int start_scanner(struct service *s)
+{
+    if (!s->definition->clocks)
+        return 0;
+    struct clock_scanner *scanner;
+    int r = clock_scanner_start(&scanner, s->definition->clocks, &s->pg, stream_on_commit, s);
+    if (r < 0)
+        return r;
+    clock_scanner_watch(scanner, on_clock_figures, s);
+    atomic_store(&s->scanner, scanner);
+    return 0;
+}
+
+static int start_client(struct service *s)
+{
+    struct client_options options = { .loop = s->loop,
+                                      .peers_path = s->settings.peers,
+                                      .curve_public = s->settings.curve.public_key,
+                                      .curve_secret = s->settings.curve.secret_key,
+                                      .service =
+                                          s->definition->methods ? s->definition->name : NULL,
+                                      .instance = follow_is_own(s->definition)
+                                                      ? NULL /* its own door is followed too */
+                                                      : s->settings.instance,
+                                      .on_pulse = stream_on_pulse,
+                                      .ctx = s };
+    int r = callers_open(&s->callers, s->loop, s->settings.peers);
+    if (r == 0 && s->settings.peers[0])
+        r = client_open(&s->client, &options);
+    return r;
+}
+
+static int start_parts(struct service *s)
+{
+    bool edge = !s->definition->methods;
+    int r = loop_new(&s->loop);
+    if (r == 0)
+        r = start_client(s);
+    if (r == 0 && s->definition->start)
+        r = s->definition->start(s);
+    if (r == 0 && !edge)
+        r = start_calls(s);
+    if (r == 0 && !edge)
+        r = stream_start(s);
+    if (r == 0)
+        r = follow_start(s);
+    if (r == 0)
+        r = start_scanner(s);
+    if (r == 0 && !edge)
+        r = open_door(s);
+    if (r == 0)
+        r = admin_open(s);
+    return r;
+}
+
+static void on_signal(void *arg, int number)
+{
+    (void)number;
+    struct service *s = arg;
+    if (service_draining(s)) {
+        log_line(LOG_WARN, "STOP-NOW");
+        loop_stop(s->loop);
+        return;
+    }
+    drain_begin(s);
+}
+
+static void on_tick(void *arg)
+{
+    struct service *s = arg;
+    int64_t now_ms = mono_ms();
+    if (s->door && now_ms - s->pulsed_at_ms >= PULSE_IDLE_MS)
+        stream_pulse(s);
+    if (civil_offset_ms() != s->offset_seen_ms) {
+        s->offset_seen_ms = civil_offset_ms();
+        mirror_wake(s->mirror);
+        if (s->scanner)
+            clock_scanner_wake(s->scanner);
+    }
+    drain_tick(s);
+}
+
+static int run(struct service *s)
+{
+    static const int numbers[] = { SIGTERM, SIGINT };
+    int r = loop_signals_new(&s->signals, s->loop, numbers, ARRAY_LEN(numbers), on_signal, s);
+    if (r < 0)
+        return r;
+    s->offset_seen_ms = civil_offset_ms();
+    s->tick = loop_timer_new(s->loop, on_tick, s);
+    loop_timer_start(s->tick, TICK_MS, TICK_MS);
+    signals_unblock();
+    log_line(LOG_INFO, "STARTED", LF_TEXT("door", s->door ? door_endpoint(s->door) : ""),
+             LF_TEXT("pulse", s->door ? door_pulse_endpoint(s->door) : ""),
+             LF_INT("admin_port", http_port(s->admin)),
+             LF_INT("connections_max", s->settings.connections), LF_BOOL("dev", s->settings.dev));
+    if (s->settings.dev || s->settings.clock_offset_file[0])
+        log_line(LOG_ERROR, "DEVELOPMENT-MODE",
+                 LF_TEXT("detail", "development credentials or a movable civil time are in force"));
+    loop_run(s->loop);
+    return 0;
+}
+
+/* Lets what threads have posted run, without waiting for more. */
+static void loop_run_posted(struct service *s)
+{
+    loop_stop(s->loop);
+    loop_run(s->loop);
+}
+
+static void stop_parts(struct service *s)
+{
+    loop_timer_free(s->tick);
+    loop_signals_free(s->signals);
+    mirror_close(s->mirror); /* first: it wakes the scanner */
+    if (s->scanner)
+        clock_scanner_stop(s->scanner);
+    follow_stop(s);
+    if (s->calls)
+        calls_stop(s->calls);
+    loop_run_posted(s);
+    if (s->definition->stop)
+        s->definition->stop(s);
+    http_close(s->admin);
+    if (s->calls) {
+        stream_stop(s);
+        door_close(s->door);
+        calls_free(s->calls);
+    }
+    follow_close_feeds(s);
+    if (s->client)
+        client_close(s->client);
+    follow_free(s);
+    callers_close(s->callers);
+    loop_free(s->loop);
+}
+
+static int start_and_run(struct service *s, bool migrate_only)
+{
+    int r = page_key_read(s);
+    if (r == 0)
+        r = start_store(s, migrate_only);
+    if (r < 0 || migrate_only)
+        return r;
+    r = start_parts(s);
+    if (r == 0)
+        r = run(s);
+    if (r < 0) {
+        /* Threads are running and half of the parts are not there: there is nothing to save. */
+        log_error_last(LOG_ERROR, "NOT-STARTED");
+        _exit(EXIT_FAILURE);
+    }
+    stop_parts(s);
+    return 0;
+}
+
+int service_main(const struct service_definition *definition, int argc, char **argv)
+{
+    static struct service s; /* large, one a process */
+    signals_block();
+    mallopt(M_ARENA_MAX, MALLOC_ARENAS);
+    s.definition = definition;
+    alarms_init(&s.alarms);
+    log_init(definition->name, "", LOG_INFO);
+    bool migrate_only;
+    int r = settings_load(&s.settings, &s.conf, definition, argc, argv, &migrate_only);
+    if (r < 0) {
+        log_error_last(LOG_ERROR, "CONFIGURATION-REFUSED");
+        return EXIT_BAD_CONFIG;
+    }
+    log_init(definition->name, s.settings.instance, s.settings.log_level);
+    r = start_and_run(&s, migrate_only);
+    if (r < 0 && r != ERR_AGAIN)
+        log_error_last(LOG_ERROR, "ENDED");
+    else
+        log_line(LOG_INFO, migrate_only ? "MIGRATED" : "STOPPED");
+    alarms_clear(&s.alarms);
+    conf_clear(&s.conf);
+    return r < 0 && r != ERR_AGAIN ? EXIT_FAILURE : EXIT_SUCCESS;
+}
