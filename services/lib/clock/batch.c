@@ -74,11 +74,12 @@ static int finish(struct run *run, struct tx *tx)
     return err_set(ERR_AGAIN, "outcome of a %s batch unknown", run->work->name);
 }
 
-static void log_put_off(const struct run *run, const struct clock_row *row)
+/* Told once it is written down: a batch may be tried several times. */
+static void log_put_off(const struct run *run, const struct clock_row *failed, int count)
 {
-    log_line(LOG_WARN, "CLOCK-PUT-OFF", LF_TEXT("work", run->work->name),
-             LF_TEXT("clock", row->c.id), LF_TEXT("error", err_last()->text),
-             LF_TEXT("sqlstate", err_last()->sqlstate));
+    for (int i = 0; i < count; i++)
+        log_line(LOG_WARN, "CLOCK-PUT-OFF", LF_TEXT("work", run->work->name),
+                 LF_TEXT("clock", failed[i].c.id), LF_TEXT("error", failed[i].reason));
 }
 
 /* Applies the work to each; those that fail are moved out of `rows` into `failed`. */
@@ -90,7 +91,7 @@ static int apply_all(struct run *run, struct tx *tx, struct clock_row *rows, int
     for (int i = 0; i < count; i++) {
         struct clock_row row = rows[i];
         if (run->work->apply(tx, run->reference, &row, &was[kept]) < 0) {
-            log_put_off(run, &rows[i]);
+            rows[i].reason = arena_strdup(run->arena, err_last()->text);
             failed[(*ret_failed)++] = rows[i];
         } else {
             rows[kept++] = row;
@@ -116,6 +117,7 @@ static int write_all(struct run *run, struct tx *tx, struct clock_row *rows, int
         return r;
     run->result->done += kept;
     run->result->failed += failed_count;
+    log_put_off(run, failed, failed_count);
     return 0;
 }
 
@@ -141,7 +143,7 @@ static int put_off(struct run *run, const char *subject)
     struct tx tx;
     struct clock_row *rows;
     int count;
-    struct err_detail why = *err_last();
+    const char *reason = arena_strdup(run->arena, err_last()->text);
     int r = tx_begin(&tx, run->pg, run->arena);
     if (r < 0)
         return r;
@@ -155,9 +157,9 @@ static int put_off(struct run *run, const char *subject)
         return r;
     }
     run->result->failed += count;
-    err_set(why.code, "%s", why.text);
     for (int i = 0; i < count; i++)
-        log_put_off(run, &rows[i]);
+        rows[i].reason = reason;
+    log_put_off(run, rows, count);
     return 0;
 }
 

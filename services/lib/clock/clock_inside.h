@@ -31,7 +31,7 @@ const struct deadline_rule *clock_rule(const struct clock *c, const struct snaps
 struct clock_row {
     struct clock c;
     struct clock_subject subject;
-    const char *reason; /* why `apply` changed it, for the ledger */
+    const char *reason; /* why `apply` changed it, for the ledger; or what it failed of */
 };
 
 int store_clocks_by_subjects(struct pg *pg, struct arena *arena, const char *const *subjects,
