@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "log/log_inside.h"
 #include "log_sql.h"
 
 static bool parse_number(const char **text, char end, int64_t *ret)
@@ -53,8 +54,8 @@ void log_cursor_format(const struct log_cursor *cursor, char out[LOG_CURSOR_TEXT
     assert_always(n > 0 && n < LOG_CURSOR_TEXT_SIZE);
 }
 
-static void record_of_row(const struct pg_rows *rows, int row, struct arena *arena,
-                          struct log_record *r)
+void log_record_of_row(const struct pg_rows *rows, int row, struct arena *arena,
+                       struct log_record *r)
 {
     r->position = pg_row_int(rows, row, 0);
     r->id = pg_row_text(rows, row, 1);
@@ -73,7 +74,7 @@ static struct log_record *records_of(const struct pg_rows *rows, struct arena *a
 {
     struct log_record *records = arena_array(arena, struct log_record, count);
     for (int i = 0; i < count; i++)
-        record_of_row(rows, i, arena, &records[i]);
+        log_record_of_row(rows, i, arena, &records[i]);
     return records;
 }
 
