@@ -5,6 +5,7 @@ A process is known by its pid, the instant it started (field 22 of /proc/PID/sta
 import os
 import select
 import signal
+import time
 from pathlib import Path
 
 STARTED_FIELD = 22
@@ -39,6 +40,23 @@ def is_alive(remembered):
     return (remembered.get('started') is not None
             and remembered.get('boot') == boot_id()
             and started(remembered['pid']) == remembered['started'])
+
+
+def state(pid):
+    """The letter of /proc/PID/stat: R running, S sleeping, T stopped, Z ended and not reaped, X gone."""
+    try:
+        return _stat_fields(pid)[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return 'X'
+
+
+def wait_stopped(pids, timeout_s=5.0):
+    """Return when SIGSTOP has reached all of them: a signal takes its moment, and nobody tells when."""
+    deadline = time.monotonic() + timeout_s
+    while any(state(pid) not in 'TZX' for pid in pids):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f'not all of {pids} have stopped')
+        time.sleep(0.001)
 
 
 def descendants(pid):

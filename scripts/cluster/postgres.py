@@ -101,8 +101,11 @@ class Postgres:
 
     def sigstop(self):
         """Freeze the whole server: connections stay open and nothing answers."""
+        # The postmaster first: stopped, it starts no more processes.
         self._supervisor.signal('postgres', signal.SIGSTOP)
+        identity.wait_stopped(self.pids()[:1])
         self.signal_all(signal.SIGSTOP)
+        identity.wait_stopped(self.pids())
 
     def sigcont(self):
         """Let a frozen server go on."""

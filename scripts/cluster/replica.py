@@ -1,7 +1,7 @@
 """One replica as a test holds it: its pid and endpoints, and the ways to hurt it."""
 import signal
 
-from . import instances, readiness
+from . import identity, instances, readiness
 from .errors import log_tail
 
 RESTART_S = 30.0
@@ -58,8 +58,11 @@ class Replica:
         return self.signal(signal.SIGTERM)
 
     def sigstop(self):
-        """Freeze it."""
-        return self.signal(signal.SIGSTOP)
+        """Freeze it; returns when it stands still."""
+        sent = self.signal(signal.SIGSTOP)
+        if sent:
+            identity.wait_stopped([self.pid])
+        return sent
 
     def sigcont(self):
         """Let it go on."""
