@@ -1,126 +1,257 @@
-"""Orders: what supervision must have issued, from reached rungs and failed visits, and its log checked against that."""
-from .clocks import Clock
-from .matter import check_rung, require
+"""Cards and orders: what supervision must have made of reached rungs and failed visits, and its log checked against that."""
+from .clocks import Clock, require, shown
+from .owners import ABOVE, level_of
 
-LEVELS = {2: 'province', 4: 'city'}
-ABOVE = {'county': 'city', 'city': 'province', 'province': None}
+OPEN = ('issued', 'signed', 'replied')
+OVERDUE, UNSATISFIED = 'overdue', 'unsatisfied'
 
 
-def level_of(division):
-    return LEVELS.get(len(division), 'county')
+class Order:
+    """An order as supervision's log tells it."""
+
+    def __init__(self, data, at, cause):
+        self.data, self.at = data, at
+        self.id, self.level, self.trigger = data['order_id'], data['level'], data['trigger']
+        self.cause = cause          # the FailedVisit; None for the overdue ladder
+        self.state = 'issued'
+        self.closed = None          # (time, reason)
+        self.next = None            # the order that it climbed to
+        self.stuck = self.reported = False
+        self.clock = None           # of triggers other than overdue
+        self.steps = []             # rungs of its own clock that it owes an effect
+
+    @property
+    def is_open(self):
+        """May anything still become of it?"""
+        return self.state in OPEN
 
 
 class Orders:
-    """The supervision log of one complaint, in order."""
+    """The supervision log of one complaint, in order, after the complaints' log was read whole."""
 
-    def __init__(self, facts, matter):
-        self.facts, self.matter = facts, matter
+    def __init__(self, matter, lag):
+        self.matter, self.lag = matter, lag
+        self.facts, self.owners = matter.facts, matter.owners
         self.by_id = {}
-        self.clocks = {}  # of orders of triggers other than overdue
-        self.cards = {}
+        self.cards = {}             # (clock kind, term, color): card id
+        self.card_keys = {}
+        self.closed_cards = set()
+        self.acknowledged = set()   # (card id, principal)
+
+    def require(self, condition, text):
+        """As require(), naming the complaint."""
+        require(condition, lambda: f'{self.matter.id}: {text() if callable(text) else text}')
 
     def apply(self, kind, event):
+        """An event of supervision's log: card_raised, order_issued, ..."""
         getattr(self, f'_on_{kind}')(event.data, event.time)
 
-    def _open(self, trigger):
-        return [o for o in self.by_id.values() if o['trigger'] == trigger and o['state'] not in ('closed', 'escalated')]
+    # ------------------------------------------------------------------ cards
 
     def _on_card_raised(self, data, at):
         key = (data['clock_kind'], data['term'], data['color'])
-        require(key not in self.cards, f'{self.matter.id}: card {key} twice')
-        require(data['level'] == level_of(data['division']), f'{self.matter.id}: card of level {data["level"]}')
+        self.require(key not in self.cards, f'card {key} twice')
         self.cards[key] = data['card_id']
+        self.card_keys[data['card_id']] = key
+        expected = self.matter.cards.get(key)
+        self.require(expected is not None, f'card {key}, where no rung was reached')
+        self.require(data['level'] == level_of(expected.division), f'card {key} of level {data["level"]}')
+        self.require((data['division'], data['unit']) == (expected.division, expected.unit),
+                     f'card {key} under {data["division"]}, {data["unit"]}')
+        self.require(data['raised_at'] == at and at >= expected.fired_at,
+                     lambda: f'card {key} raised at {shown(at)}, its rung was reached at {shown(expected.fired_at)}')
 
-    def _on_card_acknowledged(self, data, at):
-        require(data['card_id'] in self.cards.values(), f'{self.matter.id}: acknowledged, never raised')
+    def _on_card_acknowledged(self, data, _at):
+        card = data['card_id']
+        self.require(card in self.card_keys, f'acknowledged card {card}, never raised')
+        self.require(card not in self.closed_cards, f'acknowledged card {self.card_keys[card]}, closed before')
+        seen = (card, data['acknowledged_by'])
+        self.require(seen not in self.acknowledged, f'card {self.card_keys[card]} acknowledged twice by {seen[1]}')
+        self.acknowledged.add(seen)
 
-    def _on_card_closed(self, data, at):
-        require(data['card_id'] in self.cards.values(), f'{self.matter.id}: closed, never raised')
+    def _on_card_closed(self, data, _at):
+        card = data['card_id']
+        self.require(card in self.card_keys, f'closed card {card}, never raised')
+        self.require(card not in self.closed_cards, f'card {self.card_keys[card]} closed twice')
+        self.closed_cards.add(card)
+
+    # ------------------------------------------------------------------ orders
+
+    def _open(self, trigger):
+        return [order for order in self.by_id.values() if order.trigger == trigger and order.is_open]
 
     def _on_order_issued(self, data, at):
-        require(data['order_id'] not in self.by_id, f'{self.matter.id}: order {data["order_id"]} twice')
-        require(not self._open(data['trigger']), f'{self.matter.id}: two open orders of {data["trigger"]}')
-        if data['previous']:
-            previous = self.by_id[data['previous']]
-            require(previous['state'] == 'escalated', f'{self.matter.id}: climbed from {previous["state"]}')
-            require(data['level'] == ABOVE[previous['level']], f'{self.matter.id}: climbed to {data["level"]}')
+        self.require(data['order_id'] not in self.by_id, f'order {data["order_id"]} twice')
+        self.require(not self._open(data['trigger']), f'two open orders of trigger {data["trigger"]}')
+        previous = self._climbed(data) if data['previous'] else None
+        order = Order(data, at, self._cause(data, previous, at))
+        self.by_id[order.id] = order
+        if previous:
+            previous.next = order
         else:
-            require(data['level'] == level_of(data['division']), f'{self.matter.id}: first order at {data["level"]}')
-        self.by_id[data['order_id']] = dict(data, at=at, reported=False)
-        if data['trigger'] != 'overdue':
-            self.clocks[data['order_id']] = Clock(self.facts, 'order', f'order_{data["level"]}', at)
+            self.require(order.level == level_of(data['division']), f'the first order is of level {order.level}')
+        body = self.owners.body(data['division'], order.level)
+        self.require(data['body'] == body, f'order of {order.level} is for {data["body"]}, not {body}')
+        if order.cause:
+            self._start_clock(order)
 
-    def _state(self, data, state):
-        require(data['order_id'] in self.by_id, f'{self.matter.id}: {state} of an order never issued')
-        order = self.by_id[data['order_id']]
-        require(order['state'] not in ('closed', 'escalated'), f'{self.matter.id}: {state} after {order["state"]}')
-        order['state'] = state
+    def _climbed(self, data):
+        previous = self.by_id.get(data['previous'])
+        self.require(previous is not None, f'order {data["order_id"]} climbed from one never issued')
+        self.require(previous.state == 'escalated' and previous.next is None, f'climbed from {previous.state}')
+        self.require(data['level'] == ABOVE[previous.level], f'climbed from {previous.level} to {data["level"]}')
+        return previous
 
-    def _on_order_signed(self, data, at):
-        self._state(data, 'signed')
+    def _cause(self, data, previous, at):
+        if data['trigger'] == OVERDUE:
+            return None
+        self.require(data['trigger'] == UNSATISFIED, f'an order of trigger {data["trigger"]}')
+        if previous:
+            cause = previous.cause
+        else:
+            before = sum(order.cause is not None and not order.data['previous'] for order in self.by_id.values())
+            self.require(before < len(self.matter.unsatisfied), 'an order of trigger unsatisfied without a failed visit')
+            cause = self.matter.unsatisfied[before]
+        self.require((data['division'], data['unit']) == (cause.division, cause.unit),
+                     f'order under {data["division"]}, {data["unit"]}')
+        self.require(at >= cause.at, lambda: f'order at {shown(at)}, the visit failed at {shown(cause.at)}')
+        return cause
 
-    def _on_order_replied(self, data, at):
-        self._state(data, 'replied')
+    def _start_clock(self, order):
+        order.clock = Clock(self.facts, 'order', f'order_{order.level}', order.at)
+        self.require(order.data['due_at'] == order.clock.due_at,
+                     lambda: f'order due {shown(order.data["due_at"])}: {order.clock}')
+        if order.cause.stopped_at:
+            order.clock.end(max(order.cause.stopped_at + self.lag, order.at))
+
+    def _move(self, data, state):
+        order = self.by_id.get(data['order_id'])
+        self.require(order is not None, f'{state}: order {data["order_id"]} was never issued')
+        self.require(order.is_open, f'{state}: an order that is {order.state}')
+        order.state = state
+        return order
+
+    def _on_order_signed(self, data, _at):
+        self._move(data, 'signed')
+
+    def _on_order_replied(self, data, _at):
+        self._move(data, 'replied')
 
     def _on_order_closed(self, data, at):
-        self._state(data, 'closed')
-        self._end_clock(data, at)
-        self.by_id[data['order_id']]['closed'] = (at, data['reason'])
+        order = self._move(data, 'closed')
+        order.closed = (at, data['reason'])
+        if order.clock:
+            order.clock.end(at)
 
     def _on_order_escalated(self, data, at):
-        self._state(data, 'escalated')
-        self._end_clock(data, at)
+        order = self._move(data, 'escalated')
+        if order.clock:
+            self.require(order.steps, f'order of {order.level} escalated before its term had run out')
+            order.steps.pop(0)
+            order.clock.end(at)
 
-    def _on_order_cannot_escalate(self, data, at):
-        order = self.by_id[data['order_id']]
-        require(ABOVE[order['level']] is None, f'{self.matter.id}: {order["level"]} could have escalated')
+    def _on_order_cannot_escalate(self, data, _at):
+        order = self.by_id.get(data['order_id'])
+        self.require(order is not None and order.is_open, f'order {data["order_id"]} cannot escalate, and is not open')
+        self.require(ABOVE[order.level] is None, f'an order of {order.level} could have escalated')
+        self.require(not order.stuck, f'order {order.id} cannot escalate, told twice')
+        order.stuck = True
 
-    def _on_order_reported(self, data, at):
-        self.by_id[data['order_id']]['reported'] = True
-
-    def _end_clock(self, data, at):
-        if data['order_id'] in self.clocks:
-            self.clocks[data['order_id']].end(at)
-
-    def stopped_by(self, at):
-        """The matter was replied to or closed at `at`: orders' own clocks end."""
-        for order_id, clock in self.clocks.items():
-            if self.by_id[order_id]['at'] <= at:
-                clock.end(at)
+    def _on_order_reported(self, data, _at):
+        order = self.by_id.get(data['order_id'])
+        self.require(order is not None and order.is_open, f'order {data["order_id"]} reported, and is not open')
+        self.require(not order.reported, f'order {order.id} reported twice')
+        order.reported = True
 
     def rung_reached(self, data):
-        require(data['subject'] in self.clocks, f'{self.matter.id}: a rung of an order without a clock')
-        check_rung(self.clocks[data['subject']], data)
+        """A rung of an order's own clock."""
+        order = self.by_id.get(data['subject'])
+        self.require(order is not None and order.clock is not None,
+                     f'a rung of order {data["subject"]}, which has no clock')
+        try:
+            order.clock.reach(data)
+        except AssertionError as fault:
+            self.require(False, str(fault))
+        if order.is_open:
+            order.steps.append(data['rung'])
 
-    # -- the whole, when both logs were read --
+    # ------------------------------------------------------------------ the whole, when both logs were read
 
-    def expected_overdue(self):
-        """Per term of the reply clock: how many orders its ladder makes, and whether it ends in a report."""
-        terms = {}
-        for term, rung, fired_at in self.matter.ladder:
-            terms.setdefault(term, []).append((rung, fired_at))
-        return terms
-
-    def check(self):
-        expected = sorted(self.matter.cards)
-        found = sorted((kind, term, color) for kind, term, color in self.cards)
-        require(found == expected, f'{self.matter.id}: cards {found}, not {expected}')
+    def check(self, now):
+        """Every card and order that the acts call for is there, and became what it had to."""
+        self._check_cards()
         self._check_overdue()
-        firsts = [o for o in self.by_id.values() if o['trigger'] == 'unsatisfied' and not o['previous']]
-        require(len(firsts) == len(self.matter.unsatisfied),
-                f'{self.matter.id}: {len(firsts)} orders for {len(self.matter.unsatisfied)} failed visits')
+        firsts = [order for order in self.by_id.values() if order.cause and not order.data['previous']]
+        self.require(len(firsts) == len(self.matter.unsatisfied),
+                     f'{len(firsts)} orders for {len(self.matter.unsatisfied)} failed visits')
+        for order in self.by_id.values():
+            if order.clock:
+                self._check_own_clock(order, now)
+
+    def _check_cards(self):
+        missing = sorted(set(self.matter.cards) - set(self.cards))
+        self.require(not missing, f'no card for {missing}')
+        for key, expected in self.matter.cards.items():
+            closed = self.cards[key] in self.closed_cards
+            self.require(closed == expected.closed, f'card {key} is {"" if closed else "not "}closed')
+
+    def _check_own_clock(self, order, now):
+        """Each rung of an order's own clock made it climb, marked it or had it reported, unless it was closed."""
+        missed = order.clock.missed_rung(now) if order.clock.is_open and order.is_open else None
+        self.require(missed is None, lambda: f'{missed[0]} of order {order.id} was due {shown(missed[1])} and is not '
+                     'in the log')
+        if not order.is_open:
+            return
+        steps = set(order.steps)
+        self.require(not steps or ABOVE[order.level] is None, f'order of {order.level} did not climb')
+        self.require(order.stuck == bool(steps & {'l2', 'l3'}), f'order {order.id}: cannot escalate {order.stuck}')
+        self.require(order.reported == ('report' in steps), f'order {order.id}: reported {order.reported}')
 
     def _check_overdue(self):
-        orders = sorted((o for o in self.by_id.values() if o['trigger'] == 'overdue'), key=lambda o: o['at'])
-        for rungs in self.expected_overdue().values():
-            require(orders and not orders[0]['previous'], f'{self.matter.id}: no order for l1')
-            order = orders.pop(0)
-            for rung, fired_at in rungs[1:]:
-                if order['state'] == 'closed' and order['closed'][0] <= fired_at:
-                    break  # the verdict came first: the rest of the ladder is dropped
-                if rung == 'report':
-                    require(order['reported'], f'{self.matter.id}: not reported')
-                elif ABOVE[order['level']]:
-                    require(orders and orders[0]['previous'] == order['order_id'], f'{self.matter.id}: no order for {rung}')
-                    order = orders.pop(0)
-        require(not orders, f'{self.matter.id}: {len(orders)} orders that no rung calls for')
+        """The rungs of each term of the reply clock against one chain of orders."""
+        chains = [order for order in self.by_id.values() if order.trigger == OVERDUE and not order.data['previous']]
+        terms = {}
+        for rung in self.matter.ladder:
+            terms.setdefault(rung.term, []).append(rung)
+        for rungs in terms.values():
+            self.require(chains, 'no order for l1')
+            self._walk(chains.pop(0), rungs)
+        self.require(not chains, f'{len(chains)} orders that no rung calls for')
+
+    def _walk(self, order, rungs):
+        """From the first order of a chain up, a step a rung."""
+        stuck = reported = False
+        self._check_issued(order, rungs[0])
+        for rung in rungs[1:]:
+            if self._dropped(order, rung):
+                continue
+            if rung.rung == 'report':
+                reported = True
+            elif ABOVE[order.level] is None:
+                stuck = True
+            else:
+                self.require(order.next is not None, f'no order for {rung.rung}')
+                order = order.next
+                self._check_issued(order, rung)
+        self.require(order.next is None, f'an order above {order.level} that no rung calls for')
+        self.require(order.stuck == stuck, f'order {order.id}: cannot escalate {order.stuck}, not {stuck}')
+        self.require(order.reported == reported, f'order {order.id}: reported {order.reported}, not {reported}')
+
+    def _dropped(self, order, rung):
+        """The verdict came first: what follows in the ladder makes nothing. Within `lag` either may have been first."""
+        if order.closed is None:
+            return False
+        if order.closed[0] <= rung.fired_at:
+            return True
+        if order.closed[0] > rung.fired_at + self.lag:
+            return False
+        return order.next is None and not order.stuck and not order.reported
+
+    def _check_issued(self, order, rung):
+        told = order.data
+        self.require((told['division'], told['unit']) == (rung.division, rung.unit),
+                     f'order for {rung.rung} under {told["division"]}, {told["unit"]}')
+        self.require((told['due_at'] or None) == rung.next_due_at,
+                     lambda: f'order for {rung.rung} due {shown(told["due_at"])}, not {shown(rung.next_due_at)}')
+        self.require(order.at >= rung.fired_at,
+                     lambda: f'order at {shown(order.at)}, {rung.rung} was reached at {shown(rung.fired_at)}')

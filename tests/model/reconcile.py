@@ -1,17 +1,27 @@
-"""Two logs against the model: every event is one the acts call for, and none is missing."""
+"""Two logs against the model: every event is one that the acts call for, and none is missing.
+
+    faults = Reconciliation().read(complaints, supervision, now)
+
+`complaints` and `supervision` are the logs from their first event, as lists of Event; `now` is the cluster's civil time
+once it had settled (POST /v1/time:advance answers it).
+"""
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from .calendar import Calendar
-from .clocks import Facts
+from .calendar import local
+from .clocks import Facts, Mismatch, require
 from .ladder import Orders
-from .matter import Matter, Mismatch, require
+from .matter import Matter
+from .owners import owners_of
 
-INSTANTS = ('received_at', 'reply_due_at', 'due_at', 'fired_at', 'next_due_at', 'clock_due_at', 'raised_at', 'issued_at')
+INSTANTS = ('received_at', 'reply_due_at', 'due_at', 'fired_at', 'next_due_at', 'clock_due_at', 'raised_at', 'issued_at',
+            'old_due_at', 'new_due_at')
+NO_LAG = timedelta(0)
 
 
-@dataclass
+@dataclass(slots=True)
 class Event:
+    """A CloudEvent of a log, its instants read."""
     position: int
     id: str
     type: str
@@ -22,44 +32,55 @@ class Event:
     data: dict
 
     @classmethod
-    def from_cloudevent(cls, e):
-        data = dict(e['data'])
+    def from_cloudevent(cls, told):
+        """From the JSON that GET /v1/events and SSE tell."""
+        data = dict(told['data'])
         for name in INSTANTS:
-            if data.get(name):
-                data[name] = datetime.fromisoformat(data[name])
-        return cls(int(e['position']), e['id'], e['type'], e['subject'], data.get('division', ''),
-                   e.get('correlationid', e['subject']), datetime.fromisoformat(e['time']), data)
+            if name in data:
+                data[name] = datetime.fromisoformat(data[name]) if data[name] else None
+        return cls(int(told['position']), told['id'], told['type'], told['subject'], data.get('division', ''),
+                   told.get('correlationid', ''), datetime.fromisoformat(told['time']), data)
 
 
 def check_positions(events, stream):
-    positions = [e.position for e in events]
-    require(positions == list(range(1, len(positions) + 1)), f'{stream}: positions are not 1, 2, 3, ...')
-    require(len({e.id for e in events}) == len(events), f'{stream}: an event id twice')
+    """Contiguous from 1, no event under two positions."""
+    expected = 1
+    for event in events:
+        require(event.position == expected, f'{stream}: position {event.position} where {expected} was to come')
+        expected += 1
+    require(len({event.id for event in events}) == len(events), f'{stream}: an event id twice')
 
 
 class Reconciliation:
-    """`importers`: sources whose clocks start at received_at (as prefixes)."""
+    """`importers`: prefixes of sources whose clocks start at received_at.
 
-    def __init__(self, importers=(), folder=None):
-        self.facts = Facts(Calendar(folder) if folder else Calendar(), folder)
-        self.importers = tuple(importers)
+    `prompt`: within how much civil time a rung that is due is in the log, acts being checked for it; None where time was
+    advanced while acts went on. `lag`: how far supervision may have been behind the complaints when time moved; zero
+    where the cluster had settled before each advance.
+    """
+
+    def __init__(self, importers=(), folder=None, prompt=None, lag=NO_LAG):
+        self.facts = Facts(folder)
+        self.folder = folder
+        self.owners = None
+        self.importers, self.prompt, self.lag = tuple(importers), prompt, lag
         self.matters, self.orders = {}, {}
+        self._matter_of_order = {}
         self.rungs = 0
         self.faults = []
 
     def read(self, complaints, supervision, now):
-        """Both logs whole, from their first event; `now` = the cluster's civil time once it has settled."""
-        for check in ((check_positions, complaints, 'complaints'), (check_positions, supervision, 'supervision')):
-            self._try(*check)
+        """All faults found, as texts."""
+        self.owners = owners_of(local(now).date(), *([self.folder] if self.folder else []))
+        self._try(check_positions, complaints, 'complaints')
+        self._try(check_positions, supervision, 'supervision')
         for event in complaints:
             self._try(self._complaint_event, event)
         for event in supervision:
             self._try(self._supervision_event, event)
-        for matter in self.matters.values():
-            for clock, rung, due in matter.must_have_fired(now):
-                self.faults.append(f'{matter.id}: {rung} of {clock} was due {due} and is not in the log')
-        for orders in self.orders.values():
-            self._try(self._check_orders, orders, now)
+        for complaint_id, matter in self.matters.items():
+            self._try(matter.check, now)
+            self._try(self.orders[complaint_id].check, now)
         return self.faults
 
     def _try(self, check, *args):
@@ -67,52 +88,74 @@ class Reconciliation:
             check(*args)
         except Mismatch as fault:
             self.faults.append(str(fault))
+        except (KeyError, TypeError, AttributeError) as fault:
+            self.faults.append(f'{args[0]}: cannot be read: {fault!r}')
 
     def _complaint_event(self, event):
         thing, kind, _ = event.type.split('.')
         if event.type == 'complaint.filed.v1':
             require(event.subject not in self.matters, f'{event.subject}: filed twice')
-            matter = self.matters[event.subject] = Matter(self.facts, event.subject)
-            matter.importer = event.data['source'].startswith(self.importers) if self.importers else False
-            self.orders[event.subject] = Orders(self.facts, matter)
-        matter = self.matters.get(event.correlation)
-        require(matter is not None, f'{event.type} of {event.correlation}, never filed')
-        if thing == 'clock':
-            self.rungs += kind == 'rung_reached'
-            if kind == 'rung_reached':
-                matter.rung_reached(event.data)
-        else:
+            matter = Matter(self.facts, self.owners, event.subject, self.importers, self.prompt)
+            self.matters[event.subject] = matter
+            self.orders[event.subject] = Orders(matter, self.lag)
+        matter = self.matters.get(event.subject)
+        require(matter is not None, f'{event.subject}: {event.type}, never filed')
+        if thing == 'complaint':
             matter.apply(kind, event)
+        elif kind == 'rung_reached':
+            self.rungs += 1
+            matter.rung_reached(event.data)
+        else:
+            matter.recomputed(event.data)
 
     def _supervision_event(self, event):
         thing, kind, _ = event.type.split('.')
-        orders = self.orders.get(event.correlation) or next(
-            (o for o in self.orders.values() if event.subject in o.by_id), None)
-        require(orders is not None, f'{event.type} about {event.correlation}, never filed')
-        for at in orders.matter.replies + orders.matter.closed_at:
-            if at <= event.time:
-                orders.stopped_by(at)
+        matter_id = self._matter_of_order.get(event.subject) or event.correlation
+        orders = self.orders.get(matter_id)
+        require(orders is not None, f'{event.type} of {event.subject}, about {matter_id}, never filed')
+        if thing == 'order':
+            self._matter_of_order[event.subject] = matter_id
         if thing == 'clock':
-            if kind == 'rung_reached':
-                orders.rung_reached(event.data)
+            self.rungs += 1
+            orders.rung_reached(event.data)
         else:
+            require(event.data['subject'] == matter_id, f'{event.type} is about {event.data["subject"]}')
             orders.apply(f'{thing}_{kind}', event)
 
-    def _check_orders(self, orders, now):
-        orders.check()
-        for at in orders.matter.replies + orders.matter.closed_at:
-            orders.stopped_by(at)
-        for order_id, clock in orders.clocks.items():
-            rung = clock.next_rung()
-            require(clock.ended is not None or rung is None or rung[1] > now,
-                    f'{orders.matter.id}: {rung} of order {order_id} is not in the log')
+    # ------------------------------------------------------------------ what follows from it
 
     def counts(self):
-        orders = [o for orders in self.orders.values() for o in orders.by_id.values()]
+        """What the model calls for, in numbers."""
+        cards = [key for matter in self.matters.values() for key in matter.cards]
+        orders = [order for orders in self.orders.values() for order in orders.by_id.values()]
         return {
             'complaints': len(self.matters), 'rungs': self.rungs,
-            'yellow cards': sum(c[2] == 'yellow' for o in self.orders.values() for c in o.cards),
-            'red cards': sum(c[2] == 'red' for o in self.orders.values() for c in o.cards),
-            **{f'orders, {level}': sum(o['level'] == level for o in orders) for level in ('county', 'city', 'province')},
-            'reports': sum(o['reported'] for o in orders),
+            'yellow cards': sum(key[2] == 'yellow' for key in cards),
+            'red cards': sum(key[2] == 'red' for key in cards),
+            **{f'orders, {level}': sum(order.level == level for order in orders)
+               for level in ('county', 'city', 'province')},
+            'unsatisfied': sum(order.trigger == 'unsatisfied' for order in orders),
+            'reports': sum(order.reported for order in orders),
         }
+
+    def received_by(self, events, jurisdiction, role='supervisor'):
+        """The events of a log that a principal of that jurisdiction is to receive, in order."""
+        sees = {}
+
+        def may_see(division, audience):
+            key = (division, audience)
+            if key not in sees:
+                sees[key] = self.owners.may_see(jurisdiction, division, audience, role)
+            return sees[key]
+
+        at = {}  # where each matter is by now
+        for event in events:
+            matter_id = self._matter_of_order.get(event.subject) or event.correlation or event.subject
+            matter = self.matters.get(matter_id)
+            audience = matter.audience if matter else ''
+            if event.type != 'complaint.moved_out.v1':
+                at[matter_id] = event.division
+            elif may_see(at.get(matter_id, event.division), audience):
+                continue  # he sees where it went, and was told so
+            if may_see(event.division, audience):
+                yield event
