@@ -77,16 +77,8 @@ static void pump_look(uv_prepare_t *prepare)
         uv_idle_stop(&pump->idle);
 }
 
-static void pump_drain(uv_check_t *check)
+static void pump_receive(struct pump *pump)
 {
-    struct pump *pump = check->data;
-    if (pump->writable) {
-        pump->writable = pump->want_write = false;
-        pump->handler.writable(pump->handler.ctx);
-    }
-    if (!pump->readable || !pump->socket)
-        return;
-    pump->readable = false;
     for (int i = 0; i < PUMP_BUDGET; i++) {
         bool received = pump->handler.receive(pump->handler.ctx);
         if (!pump->socket)
@@ -100,6 +92,22 @@ static void pump_drain(uv_check_t *check)
         }
     }
     pump_touch(pump);
+}
+
+static void pump_drain(uv_check_t *check)
+{
+    struct pump *pump = check->data;
+    bool readable = pump->readable, writable = pump->writable;
+    pump->readable = pump->writable = false;
+    if (writable) {
+        pump->want_write = false;
+        pump->handler.writable(pump->handler.ctx);
+    }
+    if (readable && pump->socket)
+        pump_receive(pump);
+    /* The loop may sleep again. */
+    if (pump->socket && !pump->look_due)
+        uv_idle_stop(&pump->idle);
 }
 
 static void pump_closed(uv_handle_t *handle)

@@ -207,12 +207,48 @@ static void test_writable_is_told_once(void **state UNUSED)
     loop_free(loop);
 }
 
+static void count_turn(uv_prepare_t *prepare)
+{
+    ++*(int *)prepare->data;
+}
+
+static void test_idle_loop_sleeps(void **state UNUSED)
+{
+    struct loop *loop;
+    struct echo echo;
+    struct asker a = { 0 };
+    int turns = 0;
+    uv_prepare_t prepare = { .data = &turns };
+    assert_int_equal(loop_new(&loop), 0);
+    echo_start(&echo);
+    asker_open(&a, loop, &echo, 0);
+    uv_prepare_init(loop_uv(loop), &prepare);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(zmq_send(a.socket, "x", 1, 0), 1);
+        pump_want_write(a.pump);
+        a.wanted++;
+        assert_true(rig_until(loop, asker_done, &a, 5000));
+        rig_turn(loop, 20);
+        turns = 0;
+        uv_prepare_start(&prepare, count_turn);
+        rig_turn(loop, 100); /* its own tick is every 2 ms */
+        uv_prepare_stop(&prepare);
+        assert_true(turns <= 60);
+    }
+    uv_close((uv_handle_t *)&prepare, NULL);
+    pump_free(a.pump);
+    zmq_close(a.socket);
+    echo_stop(&echo);
+    loop_free(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_missed_edge_never_stalls),
         cmocka_unit_test(test_budget_leaves_turns_to_others),
         cmocka_unit_test(test_writable_is_told_once),
+        cmocka_unit_test(test_idle_loop_sleeps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
