@@ -1,11 +1,11 @@
-/* Events over HTTP: the pull, and the CloudEvents 1.0 JSON form of an event. */
+/* Events over HTTP: the pull. */
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "base/time.h"
 #include "base/util.h"
+#include "client/cloudevent.h"
 #include "gateway.h"
 #include "lujian/bus/v1/log.lj.h"
 #include "lujian/contract.lj.h"
@@ -55,39 +55,6 @@ int events_query_read(struct gateway_request *rq, bool with_limit, struct events
     return 0;
 }
 
-static void add_member(struct buf *out, const char *name, const char *value)
-{
-    if (!value || !*value)
-        return;
-    buf_printf(out, ",\"%s\":", name);
-    json_add_string(out, value);
-}
-
-void event_json(struct arena *arena, struct buf *out, const char *stream, const void *message)
-{
-    const Event *e = message;
-    char time_text[TIME_TEXT_SIZE];
-    instant_format(e->time, time_text);
-    buf_printf(out, "{\"specversion\":\"1.0\",\"id\":\"%s\",\"source\":\"/37/%s\"", e->id, stream);
-    add_member(out, "type", e->type);
-    add_member(out, "subject", e->subject);
-    add_member(out, "time", time_text);
-    buf_printf(out, ",\"position\":\"%lld\"", (long long)e->position);
-    add_member(out, "partitionkey", e->subject);
-    add_member(out, "correlationid", e->correlation);
-    add_member(out, "traceparent", e->traceparent);
-    buf_add_text(out, ",\"datacontenttype\":\"application/json\",\"data\":");
-
-    const struct event_info *info = contract_event(e->type);
-    ProtobufCMessage *data;
-    struct wire_fault fault;
-    if (info && wire_unpack(info->data, arena, e->data.data, e->data.len, &data, &fault) == 0)
-        json_from_message(info->data, data, out);
-    else /* of a newer peer: its address is still worth telling */
-        buf_printf(out, "{\"division\":\"%s\"}", e->division);
-    buf_add_char(out, '}');
-}
-
 static void pull_done(void *ctx, const struct client_answer *answer)
 {
     struct gateway_request *rq = ctx;
@@ -112,7 +79,7 @@ static void pull_done(void *ctx, const struct client_answer *answer)
     for (size_t i = 0; i < pulled->n_events; i++) {
         if (i > 0)
             buf_add_char(&body, ',');
-        event_json(rq->arena, &body, stream, pulled->events[i]);
+        cloudevent_json(rq->arena, &body, stream, pulled->events[i]);
     }
     buf_add_text(&body, "],\"through\":");
     json_add_string(&body, pulled->through);
@@ -142,7 +109,7 @@ void events_pull(struct gateway_request *rq)
 {
     struct events_query q;
     struct wire_fault fault = { 0 };
-    PullRequest *in;
+    PullRequest *in = NULL;
     int r = events_query_read(rq, true, &q);
     if (r == 0)
         r = pull_message(rq, &q, &in, &fault);

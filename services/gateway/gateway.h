@@ -74,8 +74,6 @@ void call_route(struct gateway_request *rq, const struct route_match *match);
 
 /* events.c */
 void events_pull(struct gateway_request *rq);
-/* One CloudEvent as JSON. `cursor` is that of the slice: its stream and epoch. */
-void event_json(struct arena *arena, struct buf *out, const char *stream, const void *event);
 /* The query of both forms: stream, after, division, type. */
 struct events_query {
     const char *stream, *after, *division;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "base/util.h"
+#include "client/cloudevent.h"
 #include "gateway.h"
 #include "log/log_read.h"
 #include "lujian/bus/v1/envelope.lj.h"
@@ -58,7 +59,7 @@ static void stream_on_frame(void *ctx, const uint8_t *body, size_t body_size)
         const Event *e = frame->events[i];
         buf_printf(&text, "id: %s:%lld:%lld\nevent: %s\ndata: ", cursor.stream,
                    (long long)cursor.epoch, (long long)e->position, e->type);
-        event_json(&s->frame, &text, cursor.stream, e);
+        cloudevent_json(&s->frame, &text, cursor.stream, e);
         buf_add_text(&text, "\n\n");
     }
     if (text.size > 0)

@@ -200,7 +200,7 @@ void time_advance(struct gateway_request *rq)
         respond_problem(rq, err_set(ERR_NOT_FOUND, "no such path"), NULL);
         return;
     }
-    int64_t seconds;
+    int64_t seconds = 0;
     int r = read_seconds(rq, &seconds);
     if (r < 0) {
         respond_problem(rq, r, "seconds");
