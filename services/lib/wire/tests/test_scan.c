@@ -227,6 +227,38 @@ static void test_numbers_and_enums(void **state)
     expect(&event_rules, &b, ERR_INVALID_ARGUMENT, "time", "out_of_range");
 }
 
+/* Rules that no message of the contract has today, on descriptors that it has. */
+static void test_rules_of_no_message(void **state)
+{
+    (void)state;
+    static const struct field_rule types[] = {
+        { .bytes_max = 64 },
+        { .bytes_max = 12 },
+        { .bytes_max = 64, .items_max = 2, .required = true },
+        { .min = 1, .max = 1000 },
+    };
+    static const struct message_rules pull = { "Pull", &lujian__bus__v1__pull_request__descriptor,
+                                               types, false };
+    struct buf b = { 0 };
+    expect(&pull, &b, ERR_INVALID_ARGUMENT, "types", "required");
+    put_text(&b, 3, "a");
+    accept(&pull, &b);
+
+    static const struct field_rule feed[] = { { .min = 1, .max = INT64_MAX } };
+    static const struct message_rules unfollow = { "Unfollow",
+                                                   &lujian__bus__v1__unfollow_request__descriptor,
+                                                   feed, false };
+    put_number(&b, 1, INT64_MAX);
+    accept(&unfollow, &b);
+    put_number(&b, 1, (uint64_t)INT64_MAX + 1); /* as an int64 it would be negative */
+    expect(&unfollow, &b, ERR_INVALID_ARGUMENT, "feed", "out_of_range");
+    static const struct field_rule negative[] = { { .min = -5, .max = 5 } };
+    static const struct message_rules low = { "Low", &lujian__bus__v1__unfollow_request__descriptor,
+                                              negative, false };
+    put_number(&b, 1, UINT64_MAX); /* not -1 */
+    expect(&low, &b, ERR_INVALID_ARGUMENT, "feed", "out_of_range");
+}
+
 static void test_paths(void **state)
 {
     (void)state;
@@ -309,6 +341,8 @@ static void test_malformed(void **state)
     expect(&file_request_rules, &b, ERR_INVALID_ARGUMENT, "caller", "malformed");
     put_text(&b, 4, "\x80"); /* a packed run cut */
     expect(&principal_rules, &b, ERR_INVALID_ARGUMENT, "roles", "malformed");
+    put_text(&b, 4, "\x81\x80\x80\x80\x10"); /* 2^32 + 1 in a packed run */
+    expect(&principal_rules, &b, ERR_INVALID_ARGUMENT, "roles", "malformed");
     put_text(&b, 1, ""); /* two members of one oneof */
     put_text(&b, 2, "");
     expect(&reference_row_rules, &b, ERR_INVALID_ARGUMENT, "unit", "malformed");
@@ -371,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_texts),
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_numbers_and_enums),
+        cmocka_unit_test(test_rules_of_no_message),
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_every_cut),
