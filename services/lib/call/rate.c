@@ -17,7 +17,9 @@ struct rate_bucket {
 
 void rate_init(struct rate *r, int64_t per_second, int64_t burst)
 {
-    *r = (struct rate){ .per_second = per_second, .burst = MAX(burst, INT64_C(1)) };
+    *r = (struct rate){ .per_second = per_second,
+                        .burst = MAX(burst, INT64_C(1)),
+                        .sweep_at = RATE_BUCKETS_KEPT };
     map_init(&r->buckets);
 }
 
@@ -52,6 +54,8 @@ static void forget_full(struct rate *r, int64_t now_us)
     }
     map_clear(&r->buckets);
     r->buckets = kept;
+    /* Where few were full the next look waits, so that looking stays cheap whoever comes. */
+    r->sweep_at = MAX(kept.count * 2, (size_t)RATE_BUCKETS_KEPT);
 }
 
 static struct rate_bucket *bucket_of(struct rate *r, const char *name, int64_t now_us)
@@ -59,7 +63,7 @@ static struct rate_bucket *bucket_of(struct rate *r, const char *name, int64_t n
     struct rate_bucket *b = map_get(&r->buckets, name);
     if (b)
         return b;
-    if (r->buckets.count >= RATE_BUCKETS_MAX)
+    if (r->buckets.count >= r->sweep_at)
         forget_full(r, now_us);
     size_t size = strlen(name) + 1;
     b = malloc(sizeof(*b) + size);

@@ -7,11 +7,13 @@
 
 #include "base/map.h"
 
-#define RATE_BUCKETS_MAX 4096 /* then full buckets are forgotten: they remember nothing */
+#define RATE_BUCKETS_KEPT 4096 /* from here on full buckets are forgotten: they remember nothing   \
+                                */
 
 struct rate {
     int64_t per_second, burst; /* per_second 0 = no limit */
     struct map buckets;
+    size_t sweep_at; /* so many buckets: look for full ones */
 };
 
 void rate_init(struct rate *r, int64_t per_second, int64_t burst);

@@ -180,7 +180,7 @@ int workers_start(struct workers **ret, struct calls *cs)
     link_stop_init(&ws->link_stop);
     for (int i = 0; i < cs->options.workers; i++) {
         struct worker *w = &ws->threads[i];
-        char name[16];
+        char name[24];
         snprintf(name, sizeof(name), "worker-%d", i + 1);
         w->all = ws;
         link_init(&w->link, &ws->link_stop, &cs->options.pg, name);

@@ -254,7 +254,7 @@ static struct committers *committers_new(const struct committers_options *option
 static int start_thread(struct committers *cs, int index)
 {
     struct committer *t = &cs->threads[index];
-    char name[16];
+    char name[24];
     snprintf(name, sizeof(name), "committer-%d", index + 1);
     t->all = cs;
     link_init(&t->link, &cs->link_stop, &cs->options.pg, name);
