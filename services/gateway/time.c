@@ -4,7 +4,6 @@
  * Settled: every replica confirms the offset, no rung that can fire is due, every consumer stands
  * at the head of what it follows, and nothing moved between two rounds. Clocks that fail are
  * listed, not waited for. */
-#include <json-c/json.h>
 #include <microhttpd.h>
 #include <string.h>
 
@@ -16,10 +15,9 @@
 #include "lujian/bus/v1/node.lj.h"
 #include "json/json.h"
 
-#define SETTLE_BUDGET_MS   60000
-#define SETTLE_ROUND_MS    50
-#define SETTLE_SECONDS_MAX (10LL * 366 * 86400)
-#define SETTLE_PEERS_MAX   64
+#define SETTLE_BUDGET_MS 60000
+#define SETTLE_ROUND_MS  50
+#define SETTLE_PEERS_MAX 64
 
 struct settle {
     struct gateway_request *rq;
@@ -76,18 +74,15 @@ static bool settle_quiet(const struct settle *s, uint64_t *ret_fingerprint)
 
 static void settle_answer(struct settle *s)
 {
-    char now[TIME_TEXT_SIZE];
-    int64_t failing = 0, civil = 0;
+    AdvanceTimeResponse *answer = wire_new(&s->round, &advance_time_response_rules);
+    answer->clock_offset_ms = s->offset_ms;
     for (int i = 0; i < s->count; i++) {
-        failing = MAX(failing, s->status[i]->clocks_failing);
-        civil = MAX(civil, s->status[i]->civil_time);
+        answer->clocks_failing = MAX(answer->clocks_failing, s->status[i]->clocks_failing);
+        answer->civil_time = MAX(answer->civil_time, s->status[i]->civil_time);
     }
-    instant_format(civil, now);
     struct buf out;
     buf_init(&out, 0);
-    buf_printf(&out,
-               "{\"civil_time\":\"%s\",\"offset_seconds\":\"%lld\",\"failing_clocks\":\"%lld\"}",
-               now, (long long)(s->offset_ms / 1000), (long long)failing);
+    json_from_message(&advance_time_response_rules, &answer->base, &out);
     respond_json(s->rq, MHD_HTTP_OK, &out, NULL);
     buf_clear(&out);
 }
@@ -168,28 +163,17 @@ static void settle_round(void *arg)
         settle_judge(s);
 }
 
-static int read_seconds(struct gateway_request *rq, int64_t *ret)
+static int read_request(struct gateway_request *rq, const AdvanceTimeRequest **ret,
+                        struct wire_fault *fault)
 {
     size_t size;
     const uint8_t *body = http_body(rq->x, &size);
-    struct json_tokener *tokener = json_tokener_new();
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-    struct json_object *object = size > 0 && size < 1024
-                                     ? json_tokener_parse_ex(tokener, (const char *)body, (int)size)
-                                     : NULL;
-    struct json_object *seconds = NULL;
-    int r = 0;
-    if (!object || !json_object_is_type(object, json_type_object) ||
-        json_object_object_length(object) != 1 ||
-        !json_object_object_get_ex(object, "seconds", &seconds) ||
-        !json_object_is_type(seconds, json_type_int) || json_object_get_int64(seconds) < 0 ||
-        json_object_get_int64(seconds) > SETTLE_SECONDS_MAX)
-        r = err_set(ERR_INVALID_ARGUMENT, "the body is {\"seconds\": N}, N from 0 to %lld",
-                    SETTLE_SECONDS_MAX);
-    else
-        *ret = json_object_get_int64(seconds);
-    json_object_put(object);
-    json_tokener_free(tokener);
+    ProtobufCMessage *message = NULL;
+    int r = json_to_message(&advance_time_request_rules, rq->arena, size ? (const char *)body : "",
+                            size, &message, fault);
+    if (r == 0)
+        r = wire_check(&advance_time_request_rules, message, fault);
+    *ret = (const AdvanceTimeRequest *)(void *)message;
     return r;
 }
 
@@ -200,10 +184,11 @@ void time_advance(struct gateway_request *rq)
         respond_problem(rq, err_set(ERR_NOT_FOUND, "no such path"), NULL);
         return;
     }
-    int64_t seconds = 0;
-    int r = read_seconds(rq, &seconds);
+    const AdvanceTimeRequest *in = NULL;
+    struct wire_fault fault = { 0 };
+    int r = read_request(rq, &in, &fault);
     if (r < 0) {
-        respond_problem(rq, r, "seconds");
+        respond_problem(rq, r, fault.path);
         return;
     }
 
@@ -212,7 +197,7 @@ void time_advance(struct gateway_request *rq)
     arena_init(&s->round, 0);
     r = peers_read(conf_text(conf, "peers"), &s->peers);
     if (r == 0)
-        r = civil_offset_advance(seconds * 1000, &s->offset_ms);
+        r = civil_offset_advance((int64_t)in->seconds * 1000, &s->offset_ms);
     if (r < 0) {
         respond_problem(rq, r, NULL);
         peers_clear(&s->peers);

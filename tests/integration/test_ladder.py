@@ -1,0 +1,149 @@
+"""From a running clock to the province: cards, orders, their ladder, and what stops it. Civil time is moved."""
+from datetime import date, datetime
+
+from model.calendar import Calendar, local, midnight
+
+CALENDAR = Calendar()
+
+
+def reply_clock(world, complaint):
+    clocks = world.hotline_3701.get(f'/v1/complaints/{complaint["id"]}/clocks').expect(200)['clocks']
+    return next(c for c in clocks if c['kind'] == 'reply')
+
+
+def advance_to(world, instant):
+    now = datetime.fromisoformat(world.now())
+    if instant > now:
+        world.advance(seconds=(instant - now).total_seconds() + 1)
+
+
+def cards(world, complaint, kind='reply'):
+    listed = world.supervisor_370102.get('/v1/cards', subject=complaint['id'], page_size=200).expect(200)['cards']
+    return sorted((c['color'], c['state']) for c in listed if c['clock_kind'] == kind)
+
+
+def orders(world, complaint):
+    listed = world.supervisor_37.get('/v1/orders', subject=complaint['id'], page_size=200).expect(200)['orders']
+    return sorted(listed, key=lambda o: o['issued_at'])
+
+
+def working_days_from_now(world, count):
+    today = local(datetime.fromisoformat(world.now())).date()
+    return midnight(CALENDAR.add_working_days(today, count + 1))
+
+
+def test_cards_orders_and_the_climb_to_the_province(world):
+    ignored, answered = world.filed(), world.filed()
+    clock = reply_clock(world, ignored)
+    due, due_on = datetime.fromisoformat(clock['due_at']), date.fromisoformat(clock['due_on'])
+    advance_to(world, midnight(CALENDAR.add_working_days(due_on, -1)))
+    assert cards(world, ignored) == [('yellow', 'open')]
+    world.unit_370102.act(answered, 'sign').expect(200)
+    world.unit_370102.act(answered, 'reply', {'text': '已处理'}).expect(200)
+    assert cards(world, answered) == [('yellow', 'closed')]
+    card = world.supervisor_370102.get('/v1/cards', subject=ignored['id'], color='yellow').expect(200)['cards'][0]
+    assert card['level'] == 'county' and card['subject'] == ignored['id'] and card['division'] == '370102'
+    seen = world.supervisor_370102.post(f'/v1/cards/{card["id"]}:acknowledge').expect(200)
+    assert seen['state'] == 'acknowledged' and seen['acknowledged_by'] == 'supervisor_370102'
+    world.unit_370102.post(f'/v1/cards/{card["id"]}:acknowledge').expect(403)
+
+    advance_to(world, due)
+    assert reply_clock(world, ignored)['state'] == 'late'
+    advance_to(world, midnight(CALENDAR.add_working_days(due_on, 1)))
+    assert cards(world, ignored) == [('red', 'open'), ('yellow', 'acknowledged')]
+    assert cards(world, answered) == [('yellow', 'closed')] and not orders(world, ignored)
+
+    for days, levels in ((3, ['county']), (5, ['county', 'city']), (5, ['county', 'city', 'province'])):
+        advance_to(world, working_days_from_now(world, days))
+        issued = orders(world, ignored)
+        assert [o['level'] for o in issued] == levels
+        assert [o['state'] for o in issued] == ['escalated'] * (len(levels) - 1) + ['issued']
+        assert {o['trigger'] for o in issued} == {'overdue'} and {o['division'] for o in issued} == {'370102'}
+    assert not orders(world, answered)
+    advance_to(world, working_days_from_now(world, 10))
+    assert [o['level'] for o in orders(world, ignored)] == ['county', 'city', 'province']
+    assert orders(world, ignored)[-1]['reported'] is True
+
+
+def to_first_order(world):
+    c = world.filed()
+    due_on = date.fromisoformat(reply_clock(world, c)['due_on'])
+    advance_to(world, midnight(CALENDAR.add_working_days(due_on, 1)))
+    assert ('red', 'open') in cards(world, c)
+    advance_to(world, working_days_from_now(world, 3))
+    order, = orders(world, c)
+    return c, order
+
+
+def test_one_jump_opens_one_step(world):
+    c = world.filed()
+    world.advance(days=60)
+    assert ('red', 'open') in cards(world, c) and not orders(world, c)
+    world.advance(days=60)
+    assert [o['level'] for o in orders(world, c)] == ['county']
+
+
+def test_a_reply_to_the_order_stops_nothing_a_reply_to_the_complaint_does(world):
+    c, order = to_first_order(world)
+    d, other = to_first_order(world)
+    for o in (order, other):
+        world.unit_370102.post(f'/v1/orders/{o["id"]}:sign').expect(200)
+        world.unit_370102.post(f'/v1/orders/{o["id"]}:reply', {'text': '正在办理'}).expect(200)
+    world.unit_370102.act(d, 'sign').expect(200)
+    world.unit_370102.act(d, 'reply', {'text': '已处理'}).expect(200)
+    advance_to(world, working_days_from_now(world, 6))
+    assert [o['level'] for o in orders(world, c)] == ['county', 'city']
+    assert [o['level'] for o in orders(world, d)] == ['county'] and cards(world, d)[0][1] == 'closed'
+
+
+def test_the_body_of_the_level_closes_and_the_rest_is_dropped(world):
+    c, order = to_first_order(world)
+    path = f'/v1/orders/{order["id"]}:close'
+    world.supervisor_3701.post(path, {'verdict': '责令限期答复'}).expect(403)
+    world.supervisor_37.post(path, {'verdict': '责令限期答复'}).expect(403)
+    world.unit_370102.post(path, {'verdict': '责令限期答复'}).expect(403)
+    world.supervisor_370102.post(path, {}).expect(400)
+    closed = world.supervisor_370102.post(path, {'verdict': '责令限期答复'}).expect(200)
+    assert closed['state'] == 'closed' and closed['verdict'] == '责令限期答复'
+    world.supervisor_370102.post(path, {'verdict': '再次'}).expect(409, 'state_forbids')
+    advance_to(world, working_days_from_now(world, 6))
+    assert [o['state'] for o in orders(world, c)] == ['closed']
+
+
+def test_the_second_failed_visit_issues_an_order_with_a_clock_of_its_own(world):
+    c = world.filed()
+    world.unit_370102.act(c, 'sign').expect(200)
+    for _ in range(2):
+        world.unit_370102.act(c, 'reply', {'text': '已处理'}).expect(200)
+        world.hotline_3701.act(c, 'visit', {'reached': True, 'solved': False, 'satisfied': False}).expect(200)
+        assert world.hotline_3701.act(c, 'redo', {'reason': '未解决'}).expect(200)
+    world.advance(seconds=0)
+    order, = orders(world, c)
+    assert order['trigger'] == 'unsatisfied' and order['level'] == 'county' and order['basis_zh']
+    clock, = world.supervisor_37.get(f'/v1/orders/{order["id"]}/clocks').expect(200)['clocks']
+    assert clock['kind'] == 'order' and clock['due_at'] == order['due_at']
+    advance_to(world, datetime.fromisoformat(order['due_at']))
+    assert [(o['level'], o['state']) for o in orders(world, c) if o['trigger'] == 'unsatisfied'] == [
+        ('county', 'escalated'), ('city', 'issued')]
+
+
+def test_nobody_above_the_province(world):
+    """A city's matter climbs city, province; then it is listed, with an alarm."""
+    c = world.filed(division='3701')
+    for _ in range(5):
+        world.advance(days=40)
+    issued = orders(world, c)
+    assert [o['level'] for o in issued] == ['city', 'province']
+    assert issued[-1]['cannot_escalate'] is True and issued[-1]['reported'] is True
+    listed = world.supervisor_37.get('/v1/orders', cannot_escalate='true').expect(200)['orders']
+    assert issued[-1]['id'] in {o['id'] for o in listed}
+
+
+def test_a_late_reply_is_late_for_good(world):
+    c = world.filed()
+    world.advance(days=20)
+    world.unit_370102.act(c, 'sign').expect(200)
+    after = world.unit_370102.act(c, 'reply', {'text': '已处理'}).expect(200)
+    states = {clock['kind']: clock['state'] for clock in after['clocks']}
+    assert states['reply'] == 'late' and states['sign'] == 'late' and states['return'] == 'cancelled'
+    world.unit_370102.act(world.filed(), 'return', {'reason': 'x'}).expect(200)
