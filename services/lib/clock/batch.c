@@ -44,8 +44,8 @@ static int lock_subjects(struct run *run, struct tx *tx, const char *const *subj
 static int open_work(struct run *run, struct tx *tx, const char *const *subjects, int count,
                      struct clock_row **ret_rows, int *ret_count)
 {
-    const char **locked;
-    int locked_count;
+    const char **locked = NULL;
+    int locked_count = 0;
     *ret_count = 0;
     int r = lock_subjects(run, tx, subjects, count, &locked, &locked_count);
     if (r < 0 || !locked_count)

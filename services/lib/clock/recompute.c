@@ -9,11 +9,11 @@
 #define REASON_NOTICE         "calendar_notice"
 #define REASON_NOT_BEFORE_NOW "not_before_now"
 
-static int recompute_apply(struct tx *tx, const struct snapshot *reference, struct clock_row *row,
-                           struct clock *was)
+/* The date by the calendar as it is now, where it may move. */
+static int recompute_date(const struct tx *tx, const struct snapshot *reference,
+                          struct clock_row *row)
 {
     struct clock *c = &row->c;
-    *was = *c;
     const struct deadline_rule *rule = clock_rule(c, reference);
     if (!rule)
         return err_set(ERR_INTERNAL, "deadline rule %s version %u is unknown", c->rule,
@@ -27,7 +27,7 @@ static int recompute_apply(struct tx *tx, const struct snapshot *reference, stru
 
     row->reason = REASON_NOTICE;
     if (tx->now_ms >= c->due_at) {
-        c->provisional = c->provisional && due.provisional;
+        c->provisional = due.provisional;
     } else if (due.due_at <= tx->now_ms) {
         c->provisional = false;
         row->reason = REASON_NOT_BEFORE_NOW;
@@ -36,6 +36,18 @@ static int recompute_apply(struct tx *tx, const struct snapshot *reference, stru
         c->due_on = due.due_on;
         c->provisional = due.provisional;
     }
+    return 0;
+}
+
+static int recompute_apply(struct tx *tx, const struct snapshot *reference, struct clock_row *row,
+                           struct clock *was)
+{
+    struct clock *c = &row->c;
+    *was = *c;
+    /* A date that was announced stands, also where only the clock's next rung was not. */
+    int r = c->provisional ? recompute_date(tx, reference, row) : 0;
+    if (r < 0)
+        return r;
     c->calendar_position = snapshot_calendar_position(reference);
     c->row_version++;
     return clock_arm(c, reference);

@@ -274,6 +274,62 @@ static void test_provisional(void **state)
     assert_false(c.next_provisional);
 }
 
+/* The notice for 2027 comes while these clocks run: what each makes of it, and when it comes too
+ * late to move anything. The days off are invented. */
+static void test_the_notice_of_2027(void **state)
+{
+    (void)state;
+    static const struct reference_fixture_day days[] = {
+        { "2027-01-01", DAY_KIND_OFF },  { "2027-01-02", DAY_KIND_OFF },
+        { "2027-01-03", DAY_KIND_OFF },  { "2026-12-27", DAY_KIND_WORK },
+        { "2027-01-09", DAY_KIND_WORK },
+    };
+    static const struct {
+        const char *name;
+        int kind;
+        const char *start, *now, *due; /* due: after the notice */
+        int fired;                     /* rungs that had fired, each when it was due */
+        int next_rung;
+        const char *next;
+    } cases[] = {
+        { "moves on over the days off", CLOCK_KIND_REPLY, "2026-12-28T10:00", "2026-12-29T09:00",
+          "2027-01-06", 0, RUNG_YELLOW, "2027-01-04" },
+        { "an announced date stands, its red card moves", CLOCK_KIND_REPLY, "2026-12-24T10:00",
+          "2026-12-31T09:00", "2027-01-01", 1, RUNG_RED, "2027-01-04" },
+        { "comes forward by a worked Sunday", CLOCK_KIND_REPLY, "2026-12-25T10:00",
+          "2026-12-26T09:00", "2027-01-01", 0, RUNG_YELLOW, "2026-12-30" },
+        { "a yellow card that fired stays", CLOCK_KIND_REPLY, "2026-12-28T10:00",
+          "2027-01-01T09:00", "2027-01-06", 1, RUNG_RED, "2027-01-06" },
+        { "breached: only the next step moves", CLOCK_KIND_REPLY, "2026-12-22T10:00",
+          "2026-12-31T09:00", "2026-12-30", 2, RUNG_L1, "2027-01-06" },
+        { "breached before its red card: that one moves", CLOCK_KIND_SIGN, "2026-12-30T10:00",
+          "2027-01-01T00:00", "2027-01-01", 0, RUNG_RED, "2027-01-04" },
+    };
+    struct reference_fixture f;
+    reference_fixture_init(&f);
+    reference_fixture_load_seed(&f);
+    reference_fixture_add_notice(&f, 2027, days, ARRAY_LEN(days));
+    struct snapshot *after = reference_fixture_build(&f, day_from_ymd(2026, 12, 25));
+    reference_fixture_clear(&f);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct clock_row row = { .c = begin(seed, cases[i].kind, clock_kind_names[cases[i].kind],
+                                            instant(cases[i].start)) };
+        for (int k = 0; k < cases[i].fired; k++)
+            fire(&row.c, seed, row.c.next_at);
+        struct tx tx = { .now_ms = instant(cases[i].now) };
+        struct clock was;
+        assert_int_equal(clock_work_recompute.apply(&tx, after, &row, &was), 0);
+        assert_instant(row.c.due_at, cases[i].due, cases[i].name);
+        assert_false(row.c.provisional || row.c.next_provisional);
+        assert_int_equal(row.c.next_rung, cases[i].next_rung);
+        assert_instant(row.c.next_at, cases[i].next, cases[i].name);
+        assert_int_equal(row.c.term, was.term);
+        assert_int_equal(row.c.last_rung, was.last_rung);
+        assert_int_equal(row.c.calendar_position, snapshot_calendar_position(after));
+    }
+    snapshot_put(after);
+}
+
 /* For any start: rungs ascend, none at or before the start, red not before due_at. */
 static void test_properties(void **state)
 {
@@ -420,9 +476,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors),     cmocka_unit_test(test_order_clock),
         cmocka_unit_test(test_late_firing), cmocka_unit_test(test_not_armed_at_or_before_start),
-        cmocka_unit_test(test_provisional), cmocka_unit_test(test_properties),
-        cmocka_unit_test(test_states),      cmocka_unit_test(test_explain),
-        cmocka_unit_test(test_view),
+        cmocka_unit_test(test_provisional), cmocka_unit_test(test_the_notice_of_2027),
+        cmocka_unit_test(test_properties),  cmocka_unit_test(test_states),
+        cmocka_unit_test(test_explain),     cmocka_unit_test(test_view),
     };
     return cmocka_run_group_tests(tests, load_seed, drop_seed);
 }
