@@ -66,7 +66,7 @@ class Reconciliation:
         self.importers, self.prompt, self.lag = tuple(importers), prompt, lag
         self.matters, self.orders = {}, {}
         self._matter_of_order = {}
-        self.rungs = 0
+        self.rungs = 0          # those that had to come
         self.faults = []
 
     def read(self, complaints, supervision, now):
@@ -103,8 +103,8 @@ class Reconciliation:
         if thing == 'complaint':
             matter.apply(kind, event)
         elif kind == 'rung_reached':
-            self.rungs += 1
             matter.rung_reached(event.data)
+            self.rungs += 1
         else:
             matter.recomputed(event.data)
 
@@ -116,8 +116,8 @@ class Reconciliation:
         if thing == 'order':
             self._matter_of_order[event.subject] = matter_id
         if thing == 'clock':
-            self.rungs += 1
             orders.rung_reached(event.data)
+            self.rungs += 1
         else:
             require(event.data['subject'] == matter_id, f'{event.type} is about {event.data["subject"]}')
             orders.apply(f'{thing}_{kind}', event)
