@@ -11,12 +11,13 @@
 enum { PUMP_HANDLES = 4 };
 
 #ifdef __SANITIZE_THREAD__
-/* libzmq is not instrumented: the sanitizer does not see how its threads hand memory to each other.
+/* libzmq and libsodium are not instrumented: the sanitizer does not see how their threads hand
+ * memory to each other.
  */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
-    return "called_from_lib:libzmq.so\nrace:libzmq.so\n";
+    return "called_from_lib:libzmq.so\ncalled_from_lib:libsodium.so\nrace:libzmq.so\n";
 }
 #endif
 
