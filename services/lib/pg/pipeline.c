@@ -41,7 +41,7 @@ size_t pg_statement_bytes(const struct pg_query *query, const struct pg_param *p
 
 static void pending_push(struct pg *pg, const struct pg_query *query, size_t bytes)
 {
-    if (pg->pending_first + pg->pending_count == pg->pending_capacity) {
+    if (pg->pending_first && pg->pending_first + pg->pending_count == pg->pending_capacity) {
         memmove(pg->pending, pg->pending + pg->pending_first,
                 pg->pending_count * sizeof(*pg->pending));
         pg->pending_first = 0;
