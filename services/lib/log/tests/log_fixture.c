@@ -149,6 +149,8 @@ _Noreturn static void writer_run(struct writer *w)
             break;
         one_transaction(w, number);
         arena_reset(&w->arena);
+        if (w->options->pause_ms)
+            poll(NULL, 0, w->options->pause_ms);
         if (!pg_alive(w->pg)) {
             pg_close(w->pg);
             w->pg = connect_patiently(w->options->uri, w->shared);

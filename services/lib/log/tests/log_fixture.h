@@ -48,6 +48,7 @@ struct storm_options {
     int writers;
     int events_max; /* of a transaction; 0 = STORM_EVENTS_MAX */
     int rollback_percent;
+    int pause_ms;        /* after each transaction */
     bool insert;         /* a new row for each event, instead of an update of one's own row */
     const char *stop_at; /* writer 0 stops itself (SIGSTOP) when it passes this fault point, once */
 };
