@@ -177,7 +177,7 @@ static void test_replayed_answer(void **state)
     };
     assert_int_equal(run_load(b, &tx, request_of(b, rows, 2), &out, &aggregate), 0);
     assert_int_equal(tx_commit(&tx), PG_DONE);
-    struct request rq = { .arena = &b->arena, .pg = b->pg, .actor = &b->actor};
+    struct request rq = { .arena = &b->arena, .pg = b->pg, .actor = &b->actor };
     assert_int_equal(registry_load_view(&rq, aggregate, again), 0);
     assert_int_equal(again->changed, 1);
     assert_int_equal(again->n_faults, 1);
@@ -208,7 +208,7 @@ static void test_one_load_at_a_time(void **state)
     tx_rollback(&second);
     /* A second load of the same batch has the turn already, and sees what the first wrote. */
     struct request rq = {
-        .arena = &b->arena, .actor = &b->actor, .tx = & first, .now_ms = first.now_ms
+        .arena = &b->arena, .actor = &b->actor, .tx = &first, .now_ms = first.now_ms
     };
     out = wire_new(&b->arena, &load_response_rules);
     assert_int_equal(registry_load_apply(&rq, request_of(b, rows, 1), out), 0);
@@ -278,7 +278,7 @@ static void test_who_lists_principals(void **state)
 {
     struct bench *b = *state;
     struct principal unit = { .id = "unit_370102", .roles = ROLE_BIT_UNIT };
-    struct request rq = { .actor = &b->actor};
+    struct request rq = { .actor = &b->actor };
     load(b, world_rows, ARRAY_LEN(world_rows));
     ListRowsResponse *out = list_rows(b, &rq, "principal");
     assert_int_equal(out->n_rows, 2);
