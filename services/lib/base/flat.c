@@ -63,10 +63,8 @@ int flat_read(const char *path, struct flat_value *values)
 
 const char *flat_text(const struct flat_value *values, const char *name)
 {
-    for (; values->name; values++) {
-        if (strcmp(values->name, name) == 0)
-            return values->value;
-    }
-    assert_always(!"a name of the table");
-    return "";
+    while (values->name && strcmp(values->name, name) != 0)
+        values++;
+    assert_always(values->name);
+    return values->value;
 }
