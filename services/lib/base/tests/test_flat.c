@@ -38,6 +38,7 @@ static void test_flat(void **state UNUSED)
 
 static void test_flat_refused(void **state UNUSED)
 {
+    static char long_value[256];
     static const char *const cases[] = {
         "",
         "more = s3cret\n",
@@ -46,9 +47,10 @@ static void test_flat_refused(void **state UNUSED)
         "name = s3cret\nother = s3cret\n",
         "name = s3cret\nno line of ours\n",
         "[section]\nname = s3cret\n",
-        "name = s3creteeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
-        "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\n",
+        long_value,
     };
+    strcpy(long_value, "name = s3cret");
+    memset(long_value + strlen(long_value), 'e', FLAT_VALUE_SIZE);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct flat_value values[] = { { .name = "name" },
                                        { .name = "more", .optional = true },
