@@ -164,8 +164,8 @@ class Play:
             answer = self.api.advance(self.stage.token('operator'), body)
             if answer.status == 200:
                 self._civil = (datetime.fromisoformat(answer.body['civil_time']), time.monotonic())
-                if int(answer.body.get('failing_clocks', 0)):
-                    self._fault(f'time:advance: {answer.body["failing_clocks"]} clocks fail')
+                if int(answer.body.get('clocks_failing', 0)):
+                    self._fault(f'time:advance: {answer.body["clocks_failing"]} clocks fail')
                 return
             if answer.status == 504:
                 body = {'seconds': 0}   # it was advanced, and had not settled: wait for that
@@ -200,8 +200,7 @@ class Play:
     def _end_day(self):
         self.show.status_end()
         if self.today:
-            told = '  '.join(f'{name} {number:,}' for name, number in self.today.items())
-            self.show.line(f'  {self.show.colour("bold", day_text(self.now()))}  {told}')
+            self.show.line(f'  {self.show.colour("bold", day_text(self.now()))}  {self._day_in_numbers()}')
         self.today.clear()
         self.show.new_day()
 
@@ -302,8 +301,16 @@ class Play:
             name = HAPPENED.get((thing, kind))
             if name:
                 self.today[name if isinstance(name, str) else name[event.data['color']]] += 1
-        self.show.status(f'  {day_text(self.now())} {self.now():%H:%M}   ' + '  '.join(
-            f'{name} {number:,}' for name, number in self.today.items()))
+        self.show.status(f'  {day_text(self.now())} {self.now():%H:%M}   {self._day_in_numbers(coloured=False)}')
+
+    def _day_in_numbers(self, coloured=True):
+        """What was done and what happened, always in the same order."""
+        told = []
+        for name in (*VERBS.values(), *IN_COLOUR):
+            if self.today[name]:
+                text = f'{name} {self.today[name]:,}'
+                told.append(self.show.colour(IN_COLOUR[name], text) if coloured and name in IN_COLOUR else text)
+        return '  '.join(told)
 
     def _raised(self, case, card):
         chance = random.Random(f'{self.seed}/{case.key}/{card["clock_kind"]}/{card["term"]}/{card["color"]}')
@@ -311,8 +318,9 @@ class Play:
             self._resume(FIRST, case, acknowledged(case, card, chance))
 
 
-VERBS = {'sign': '签收', 'contact': '联系', 'reply': '答复', 'extend': '延期', 'return': '退单', 'dispatch': '派单',
+VERBS = {'sign': '签收', 'return': '退单', 'dispatch': '派单', 'contact': '联系', 'extend': '延期', 'reply': '答复',
          'visit': '回访', 'redo': '重办', 'close': '办结', 'reopen': '重新受理', 'acknowledge': '阅牌',
          'order sign': '督办签收', 'order reply': '督办回复', 'order close': '督办办结'}
 HAPPENED = {('card', 'raised'): {'yellow': '黄牌', 'red': '红牌'}, ('order', 'issued'): '督办单',
             ('order', 'reported'): '报告政府'}
+IN_COLOUR = {'黄牌': 'yellow_text', '红牌': 'red_text', '督办单': 'order_text', '报告政府': 'red_text'}

@@ -12,7 +12,7 @@ import unicodedata
 from collections import Counter
 
 COLOURS = {'yellow': '30;43', 'red': '97;41', 'order': '97;45', 'climb': '97;44', 'good': '32', 'bad': '31;1',
-           'dim': '2', 'bold': '1', 'title': '1;36'}
+           'dim': '2', 'bold': '1', 'title': '1;36', 'yellow_text': '33', 'red_text': '31', 'order_text': '35'}
 LINES_A_DAY, LINES_A_KIND = 4, 12
 REFRESH_S = 0.1
 BAR = 28
@@ -145,12 +145,12 @@ class Show:
     # ------------------------------------------------------------------ the table
 
     def table(self, head, rows):
-        """Rows of (texts, good); the first column left, the others right, the mark last."""
+        """Rows of (texts, good); the first two columns to the left, the others to the right, the mark last."""
         widths = [max(width(row[column]) for row in [head, *(texts for texts, _ in rows)]) for column in range(len(head))]
 
         def laid(texts):
-            first, *rest = texts
-            return '  '.join([pad(first, widths[0]), *(pad_left(text, wide) for text, wide in zip(rest, widths[1:]))])
+            return '  '.join((pad if column < 2 else pad_left)(text, widths[column])
+                             for column, text in enumerate(texts))
         self.line('  ' + self.colour('bold', laid(head)))
         self.line('  ' + '─' * (sum(widths) + 2 * (len(widths) - 1) + 4))
         for texts, good in rows:

@@ -15,6 +15,7 @@ from cluster.paths import RUN_DIR, build_dir
 from cluster.seeding import Seeding
 
 from cast import cast
+from doors import Doors
 
 REPLICAS = {'complaints': 2, 'supervision': 2}
 ONCE_DIR = RUN_DIR / 'once'
@@ -49,6 +50,10 @@ class Stage:
     def token(self, principal):
         """The bearer token of anybody in the cast."""
         return self.credentials(principal)['token']
+
+    def doors(self):
+        """The services' own doors, for those who come by ZeroMQ."""
+        return Doors(self.build, self.told)
 
     @property
     def logs(self):

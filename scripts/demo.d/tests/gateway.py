@@ -61,7 +61,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         province = self.province
         if self.path == '/v1/time:advance':
             province.advance(body['seconds'])
-            return 200, {'civil_time': province.now().isoformat(), 'failing_clocks': '0'}, False
+            return 200, {'civil_time': province.now().isoformat(), 'clocks_failing': '0'}, False
         key = (self.principal, self.headers['Idempotency-Key'])
         if key in province.keys:
             return 200, province.keys[key](), True

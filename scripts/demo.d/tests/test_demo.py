@@ -26,8 +26,21 @@ class FakeStage:
     """A province in place of a cluster: tokens are names, there is nothing to dump, nobody dies."""
 
     def __init__(self, server, log):
-        self.gateway, self.build, self.logs = server.url, None, [log]
+        self.gateway, self.logs, self.run_dir = server.url, [log], log.parent
         self.dead = {}
+        self.keep = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def doors(self):
+        return None
+
+    def numbers(self):
+        return 'complaints 2'
 
     def token(self, principal):
         return principal
@@ -53,7 +66,7 @@ def played(province, tmp_path):
         owners = owners_of(datetime.now(CHINA).date())
         given = demo.read_input(show, SAMPLE, owners)
         given = random.Random(1).sample(given, count)
-        one = demo.Demo(show, stage, owners, seed, doors=False)
+        one = demo.Demo(show, stage, owners, seed)
         prepare(one, stage)
         return one.play(given), terminal.getvalue()
     return play
@@ -95,6 +108,30 @@ def test_an_event_that_a_watcher_lost_is_found(played, monkeypatch):
     good, shown = played(40)
     assert not good
     assert '未收到 1 条' in shown
+
+
+@pytest.mark.parametrize('drops', [False, True])
+def test_the_exit_status_tells_of_a_lost_event(province, tmp_path, monkeypatch, capsys, drops):
+    monkeypatch.setenv('LUJIAN_DEMO_DROP', '1' if drops else '0')
+    demo, log = demo_module(), tmp_path / 'gateway-1.log'
+    log.touch()
+    stage = FakeStage(province, log)
+    monkeypatch.setattr(demo, 'OnceStage', lambda say: stage)
+    few = tmp_path / 'few.csv'
+    few.write_text(''.join(SAMPLE.read_text(encoding='utf-8').splitlines(keepends=True)[:40]), encoding='utf-8')
+    status = demo.main(['--once', '--input', str(few), '--seed', '5'])
+    shown = capsys.readouterr().out
+    assert status == (1 if drops else 0), shown
+    assert stage.keep == drops
+    assert ('有未对上的项目' if drops else '全部对上') in shown
+
+
+def test_what_cannot_be_played_is_said(tmp_path, capsys):
+    empty = tmp_path / 'empty.csv'
+    empty.write_text('id,title,created_at,body\n')
+    assert demo_module().main(['--once', '--input', str(empty)]) == 1
+    assert '没有可以受理的工单' in capsys.readouterr().out
+    assert demo_module().main(['--once', '--input', str(tmp_path / 'none.csv')]) == 1
 
 
 def test_retries_have_one_effect(played, province):
