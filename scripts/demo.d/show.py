@@ -49,9 +49,9 @@ def day_text(instant):
 class Show:
     """What a person sees; any thread may tell something."""
 
-    def __init__(self, out=sys.stdout):
-        self.out = out
-        self.live = out.isatty() and os.environ.get('TERM', '') not in ('', 'dumb')
+    def __init__(self, out=None):
+        self.out = out or sys.stdout
+        self.live = self.out.isatty() and os.environ.get('TERM', '') not in ('', 'dumb')
         self.coloured = self.live and 'NO_COLOR' not in os.environ
         self._lock = threading.Lock()
         self._status = ''
