@@ -38,6 +38,7 @@ class Clock:
     def __init__(self, facts, kind, rule, started):
         self.facts, self.kind, self.rule = facts, kind, rule
         self.term = 0
+        self.until = None       # it stops by then, for a reason that its own log does not tell
         self.start(started)
 
     def start(self, started):
@@ -114,7 +115,7 @@ class Clock:
 
     def missed_rung(self, by):
         """(rung, due) of what should have been reached by then and was not, while the clock was open."""
-        until = by if self.ended is None else min(by, self.ended)
+        until = min(moment for moment in (by, self.ended, self.until) if moment is not None)
         rung = self.next_rung()
         return rung if rung and rung[1] <= until else None
 
@@ -122,8 +123,9 @@ class Clock:
         """A rung was reached: it is the next of this clock's ladder, in this term, while it is open, at its time."""
         rung = data['rung']
         require(data['term'] == self.term, lambda: f'{self}: {rung} of term {data["term"]}')
-        require(self.is_open or data['fired_at'] <= self.ended,
-                lambda: f'{self}: {rung} at {shown(data["fired_at"])}, after it had ended at {shown(self.ended)}')
+        require(self.is_open and (self.until is None or data['fired_at'] <= self.until),
+                lambda: f'{self}: {rung} at {shown(data["fired_at"])}, after it had ended at '
+                f'{shown(self.ended or self.until)}')
         expected = self.next_rung()
         require(expected is not None, lambda: f'{self}: {rung}, where no rung is left')
         require((rung, data['due_at']) == expected, lambda: f'{self}: {rung} due {shown(data["due_at"])}, '

@@ -122,7 +122,7 @@ class Orders:
         self.require(order.data['due_at'] == order.clock.due_at,
                      lambda: f'order due {shown(order.data["due_at"])}: {order.clock}')
         if order.cause.stopped_at:
-            order.clock.end(max(order.cause.stopped_at + self.lag, order.at))
+            order.clock.until = max(order.cause.stopped_at + self.lag, order.at)
 
     def _move(self, data, state):
         order = self.by_id.get(data['order_id'])
@@ -197,7 +197,8 @@ class Orders:
 
     def _check_own_clock(self, order, now):
         """Each rung of an order's own clock made it climb, marked it or had it reported, unless it was closed."""
-        missed = order.clock.missed_rung(now) if order.clock.is_open and order.is_open else None
+        runs = order.clock.is_open and order.clock.until is None
+        missed = order.clock.missed_rung(now) if runs and order.is_open else None
         self.require(missed is None, lambda: f'{missed[0]} of order {order.id} was due {shown(missed[1])} and is not '
                      'in the log')
         if not order.is_open:

@@ -103,6 +103,18 @@ def test_a_red_card_for_a_reply_in_time_is_found():
     assert found(w, 'red at 2026-03-10 00:00:01, after it had ended at 2026-03-09 23:59:59')
 
 
+def test_a_red_card_in_the_same_millisecond_as_the_reply_is_found():
+    w = answered()
+    w.complaints[5].time = at('03-10')
+    w.complaints[5].data['in_time'] = False
+    del w.complaints[6:]
+    w.rung('reply', 'yellow', '03-06', '03-06 00:00:01', '03-10', after='03-10')
+    w.complaints.insert(5, w.complaints.pop())
+    w.rung('reply', 'red', '03-10', '03-10', '03-10', after='03-14')
+    w.renumber()
+    assert found(w, 'red at 2026-03-10 00:00:00, after it had ended at 2026-03-10 00:00:00')
+
+
 def test_a_red_card_without_its_rung_is_found():
     w = answered()
     w.card('raised', 'card-r', '03-10 00:00:02')
