@@ -69,11 +69,6 @@ int feeds_open(struct feeds **ret, const struct feeds_options *options)
     return 0;
 }
 
-void feeds_attach(struct feeds *fs, struct tail *tail)
-{
-    fs->tail = tail;
-}
-
 static void feeds_closed(uv_handle_t *handle)
 {
     free(handle->data);
@@ -181,7 +176,7 @@ static struct feed *feed_new(struct feeds *fs, const struct door_address *from, 
 static void feed_place(struct feed *feed, const struct log_cursor *cursor)
 {
     int64_t epoch, head;
-    tail_head(feed->feeds->tail, &epoch, &head);
+    tail_head(feed->feeds->options.tail, &epoch, &head);
     feed->epoch = cursor->epoch ? cursor->epoch : epoch;
     feed->position = cursor->position;
     bool known = epoch && feed->epoch == epoch && feed->position <= head;
@@ -203,7 +198,6 @@ int feeds_follow(struct feeds *fs, const struct door_address *from, uint64_t id,
                  const char *on_behalf, const FollowRequest *in)
 {
     struct log_cursor cursor;
-    assert_always(fs->tail);
     int r = feed_cursor_read(in->after, fs->options.stream, &cursor);
     if (r >= 0)
         r = follow_check(fs, from, on_behalf, in);

@@ -64,6 +64,8 @@ struct feeds_options {
     const char *stream;
     const struct pg_options
         *pg; /* of the reader's one connection; what it points to must outlive the feeds */
+    struct tail *tail; /* started before: whoever is woken by it looks first whether the feeds are
+                          open yet */
     struct feed_authority authority; /* called on the loop thread */
     /* door_send: 0, ERR_AGAIN (slow), ERR_NOT_FOUND (gone). */
     int (*send)(void *ctx, const struct door_address *to, const uint8_t *head, size_t head_size,
@@ -72,9 +74,6 @@ struct feeds_options {
 };
 
 int feeds_open(struct feeds **ret, const struct feeds_options *options);
-/* The tail that the feeds read: once, before the first follow. It is started after the feeds are
- * open, because its thread wakes them. */
-void feeds_attach(struct feeds *fs, struct tail *tail);
 /* Ends what is open without a word. On the loop thread, at once after the tail was stopped: until
  * then the tail may wake the feeds, and the feeds ask the tail. Before the loop goes. */
 void feeds_close(struct feeds *fs);

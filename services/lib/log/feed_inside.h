@@ -113,7 +113,6 @@ struct feed {
 
 struct feeds {
     struct feeds_options options;
-    struct tail *tail;
     uv_async_t async; /* the tail, the reader, and our own next turn */
     atomic_bool news; /* the tail has something */
     struct loop_timer *tick;

@@ -136,7 +136,7 @@ static bool before_batch(struct feed *feed, const struct tail_batch *batch,
     *ret_before = NULL;
     if (feed->position + 1 > first || first == 1 || !feed_is_moved_out(&batch->records[0]))
         return true;
-    if (tail_get(feed->feeds->tail, first - 2, ret_holder) != 1)
+    if (tail_get(feed->feeds->options.tail, first - 2, ret_holder) != 1)
         return false;
     *ret_before = &(*ret_holder)->records[first - 1 - (*ret_holder)->records[0].position];
     return true;
@@ -154,7 +154,7 @@ static enum feed_took feed_take_ring(struct feed *feed)
 {
     struct tail_batch *batch = NULL, *holder;
     const struct log_record *before;
-    int r = tail_get(feed->feeds->tail, feed->position, &batch);
+    int r = tail_get(feed->feeds->options.tail, feed->position, &batch);
     if (r == 0)
         return TOOK_ALL;
     if (r > 0 && batch->epoch != feed->epoch) {
@@ -180,7 +180,7 @@ static void feed_run(struct feed *feed)
     int64_t epoch, head;
     if (feed->state != FEED_RUNNING || feed->reading || feed->retry_ms > mono_ms())
         return;
-    tail_head(feed->feeds->tail, &epoch, &head);
+    tail_head(feed->feeds->options.tail, &epoch, &head);
     if (epoch == 0)
         return;
     if (epoch != feed->epoch) {
