@@ -43,6 +43,7 @@ def parse(argv):
     parser.add_argument('--once', action='store_true',
                         help='在独立集群上推演，结束即停；对账有误则退出码为 1 (a cluster of its own, stopped at the end)')
     parser.add_argument('--seed', type=int, help='命运种子；默认随机并显示 (decides every fate; shown)')
+    parser.add_argument('--run', type=Path, help=argparse.SUPPRESS)     # a run directory of the tests
     return parser.parse_args(argv)
 
 
@@ -232,7 +233,8 @@ def perform(options, show):
     owners = owners_of(datetime.now(CHINA).date())
     given = read_input(show, options.input, owners)
     show.title('集群', 'cluster')
-    with (OnceStage if options.once else StandingStage)(lambda text: show.status(f'  {text}', force=True)) as stage:
+    with (OnceStage if options.once else StandingStage)(
+            lambda text: show.status(f'  {text}', force=True), options.run) as stage:
         show.status_end()
         show.fact('副本', f'{stage.numbers()}；{time.monotonic() - begun:.1f} 秒启动')
         show.fact('种子 seed', f'{seed}（--seed {seed} 重演同样的命运）')

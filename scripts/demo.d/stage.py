@@ -112,8 +112,8 @@ def _metric(admin, name):
 class OnceStage(Stage):
     """A cluster of its own in .run/once, which ends with the play; its data are kept only when something failed."""
 
-    def __init__(self, say):
-        super().__init__(ONCE_DIR, build_dir())
+    def __init__(self, say, run_dir=None):
+        super().__init__(run_dir or ONCE_DIR, build_dir())
         self._say = say
         self._cluster = None
         self.keep = True
@@ -144,8 +144,8 @@ class OnceStage(Stage):
 class StandingStage(Stage):
     """The cluster of .run/: started where it is not up, and left running."""
 
-    def __init__(self, say):
-        super().__init__(RUN_DIR, build_dir())
+    def __init__(self, say, run_dir=None):
+        super().__init__(run_dir or RUN_DIR, build_dir())
         self._say = say
 
     def __enter__(self):

@@ -116,7 +116,7 @@ def test_the_exit_status_tells_of_a_lost_event(province, tmp_path, monkeypatch, 
     demo, log = demo_module(), tmp_path / 'gateway-1.log'
     log.touch()
     stage = FakeStage(province, log)
-    monkeypatch.setattr(demo, 'OnceStage', lambda say: stage)
+    monkeypatch.setattr(demo, 'OnceStage', lambda say, run_dir: stage)
     few = tmp_path / 'few.csv'
     few.write_text(''.join(SAMPLE.read_text(encoding='utf-8').splitlines(keepends=True)[:40]), encoding='utf-8')
     status = demo.main(['--once', '--input', str(few), '--seed', '5'])
