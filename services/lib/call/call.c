@@ -154,6 +154,11 @@ uint64_t call_id(const struct call *call)
     return call->id;
 }
 
+const char *call_on_behalf(const struct call *call)
+{
+    return call->caller.actor == call->caller.speaker ? "" : call->caller.actor->id;
+}
+
 void call_answer(struct call *call, const ProtobufCMessage *out)
 {
     call->command.code = 0;

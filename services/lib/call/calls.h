@@ -88,6 +88,7 @@ struct request *call_request(struct call *call);
 const void *call_in(const struct call *call);
 const struct door_address *call_from(const struct call *call);
 uint64_t call_id(const struct call *call);
+const char *call_on_behalf(const struct call *call); /* "" = the speaker's own */
 /* The response message; its rules are the method's. */
 void call_answer(struct call *call, const ProtobufCMessage *out);
 /* Answers with the thread's last error. */

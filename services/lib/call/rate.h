@@ -7,8 +7,9 @@
 
 #include "base/map.h"
 
-#define RATE_BUCKETS_KEPT 4096 /* from here on full buckets are forgotten: they remember nothing   \
-                                */
+#define RATE_BUCKETS_KEPT                                                                          \
+    4096 /* from here on full buckets are forgotten: they remember nothing                         \
+          */
 
 struct rate {
     int64_t per_second, burst; /* per_second 0 = no limit */

@@ -20,13 +20,13 @@ static void sample(struct buf *out, const char *name, double value)
     buf_printf(out, "%s %.17g\n", name, value);
 }
 
-static void gauge(struct buf *out, const char *name, const char *help, double value)
+void metrics_gauge(struct buf *out, const char *name, const char *help, double value)
 {
     family(out, name, "gauge", help);
     sample(out, name, value);
 }
 
-static void counter(struct buf *out, const char *name, const char *help, double value)
+void metrics_counter(struct buf *out, const char *name, const char *help, double value)
 {
     family(out, name, "counter", help);
     sample(out, name, value);
@@ -79,11 +79,11 @@ static void write_requests(struct buf *out, const struct calls_figures *f)
                    (double)m->latency_us / 1e6);
         buf_printf(out, "%s_count{method=\"%s\"} %" PRIu64 "\n", name, m->method, below);
     }
-    gauge(out, "lujian_requests_open", "Requests taken and not answered yet.", f->open);
-    counter(out, "lujian_request_bytes_total", "Bytes of requests.", (double)f->bytes_in);
-    counter(out, "lujian_answer_bytes_total", "Bytes of answers.", (double)f->bytes_out);
-    counter(out, "lujian_answers_unsent_total", "Answers whose peer was gone or too slow.",
-            (double)f->unsent);
+    metrics_gauge(out, "lujian_requests_open", "Requests taken and not answered yet.", f->open);
+    metrics_counter(out, "lujian_request_bytes_total", "Bytes of requests.", (double)f->bytes_in);
+    metrics_counter(out, "lujian_answer_bytes_total", "Bytes of answers.", (double)f->bytes_out);
+    metrics_counter(out, "lujian_answers_unsent_total", "Answers whose peer was gone or too slow.",
+                    (double)f->unsent);
 }
 
 static void write_commits(struct buf *out, const struct committers_figures *f)
@@ -98,16 +98,17 @@ static void write_commits(struct buf *out, const struct committers_figures *f)
     below += f->sizes[COMMITTER_SIZE_BUCKETS - 1];
     buf_printf(out, "%s_bucket{le=\"+Inf\"} %" PRId64 "\n", name, below);
     buf_printf(out, "%s_sum %" PRId64 "\n%s_count %" PRId64 "\n", name, f->members, name, below);
-    counter(out, "lujian_commands_total", "Commands that were queued for a committer.",
-            (double)f->commands);
-    counter(out, "lujian_commits_total", "Transactions of commands that were committed.",
-            (double)f->commits);
-    counter(out, "lujian_batches_alone_total", "Batches whose members had to be run alone.",
-            (double)f->alone);
-    counter(out, "lujian_commands_blocked_total",
-            "Times that a command went back because another held its key or row.",
-            (double)f->blocked);
-    gauge(out, "lujian_commands_in_flight", "Commands in running transactions.", f->in_flight);
+    metrics_counter(out, "lujian_commands_total", "Commands that were queued for a committer.",
+                    (double)f->commands);
+    metrics_counter(out, "lujian_commits_total", "Transactions of commands that were committed.",
+                    (double)f->commits);
+    metrics_counter(out, "lujian_batches_alone_total", "Batches whose members had to be run alone.",
+                    (double)f->alone);
+    metrics_counter(out, "lujian_commands_blocked_total",
+                    "Times that a command went back because another held its key or row.",
+                    (double)f->blocked);
+    metrics_gauge(out, "lujian_commands_in_flight", "Commands in running transactions.",
+                  f->in_flight);
 }
 
 static void write_queues(struct buf *out, const struct calls_figures *f)
@@ -136,17 +137,17 @@ static void write_door(struct buf *out, const struct service *s)
                     { "handshake", f.handshake_failures },
                     { "slow_peer", f.slow },
                     { "gone_peer", f.gone } };
-    counter(out, "lujian_door_messages_total", "Messages handed over by the door.",
-            (double)f.messages);
-    counter(out, "lujian_door_bytes_total", "Bytes of those messages.", (double)f.bytes);
+    metrics_counter(out, "lujian_door_messages_total", "Messages handed over by the door.",
+                    (double)f.messages);
+    metrics_counter(out, "lujian_door_bytes_total", "Bytes of those messages.", (double)f.bytes);
     family(out, "lujian_door_dropped_total", "counter", "What the door let drop, by reason.");
     for (size_t i = 0; i < ARRAY_LEN(dropped); i++)
         labelled(out, "lujian_door_dropped_total", "reason", dropped[i].reason,
                  (double)dropped[i].count);
-    counter(out, "lujian_door_disconnects_total", "Connections that ended, oversized frames too.",
-            (double)f.disconnects);
-    gauge(out, "lujian_door_connections", "Peers that have spoken and are not gone.",
-          (double)f.connections);
+    metrics_counter(out, "lujian_door_disconnects_total",
+                    "Connections that ended, oversized frames too.", (double)f.disconnects);
+    metrics_gauge(out, "lujian_door_connections", "Peers that have spoken and are not gone.",
+                  (double)f.connections);
 }
 
 static void write_client(struct buf *out, const struct service *s)
@@ -160,17 +161,17 @@ static void write_client(struct buf *out, const struct service *s)
                      { "hedged", f.hedged },
                      { "not_executed", f.not_executed },
                      { "unknown", f.unknown } };
-    counter(out, "lujian_client_calls_total", "Calls to other services.", (double)f.calls);
+    metrics_counter(out, "lujian_client_calls_total", "Calls to other services.", (double)f.calls);
     family(out, "lujian_client_calls_troubled_total", "counter",
            "Calls that met trouble, by kind.");
     for (size_t i = 0; i < ARRAY_LEN(outcomes); i++)
         labelled(out, "lujian_client_calls_troubled_total", "kind", outcomes[i].outcome,
                  (double)outcomes[i].count);
-    counter(out, "lujian_client_links_lost_total", "Links to peers that broke.",
-            (double)f.links_lost);
-    counter(out, "lujian_client_feeds_reopened_total",
-            "Followed streams that moved to another replica.", (double)f.feeds_reopened);
-    gauge(out, "lujian_client_feeds_open", "Followed streams.", (double)f.feeds_open);
+    metrics_counter(out, "lujian_client_links_lost_total", "Links to peers that broke.",
+                    (double)f.links_lost);
+    metrics_counter(out, "lujian_client_feeds_reopened_total",
+                    "Followed streams that moved to another replica.", (double)f.feeds_reopened);
+    metrics_gauge(out, "lujian_client_feeds_open", "Followed streams.", (double)f.feeds_open);
 }
 
 /* ---- the log and what follows it ---- */
@@ -179,8 +180,9 @@ static void write_stream(struct buf *out, const struct service *s)
 {
     int64_t epoch, head;
     tail_head(s->tail, &epoch, &head);
-    gauge(out, "lujian_log_epoch", "Epoch of the log.", (double)epoch);
-    gauge(out, "lujian_log_head", "Newest position that this replica has read.", (double)head);
+    metrics_gauge(out, "lujian_log_epoch", "Epoch of the log.", (double)epoch);
+    metrics_gauge(out, "lujian_log_head", "Newest position that this replica has read.",
+                  (double)head);
     stream_metrics(out, s);
 }
 
@@ -215,11 +217,11 @@ static void write_alarms(struct buf *out, struct service *s)
     struct alarm alarms[ALARMS_MAX];
     int64_t dropped;
     int count = alarms_copy(&s->alarms, alarms, &dropped);
-    gauge(out, "lujian_alarms", "Alarms that stand.", count);
+    metrics_gauge(out, "lujian_alarms", "Alarms that stand.", count);
     family(out, "lujian_alarm_since_seconds", "gauge", "Civil time at which an alarm was raised.");
     for (int i = 0; i < count; i++) {
         char name[128];
-        snprintf(name, sizeof(name), "%s %s", alarms[i].code, alarms[i].subject);
+        snprintf(name, sizeof(name), "%.48s %.64s", alarms[i].code, alarms[i].subject);
         labelled(out, "lujian_alarm_since_seconds", "alarm", name,
                  (double)alarms[i].since_ms / 1e3);
     }
@@ -255,15 +257,16 @@ void metrics_write(struct buf *out, struct service *s, const StatusResponse *sta
     if (status && s->definition->clocks)
         write_clocks(out, status);
     write_alarms(out, s);
-    gauge(out, "lujian_connections_max", "PostgreSQL connections that this replica may hold.",
-          s->settings.connections);
+    metrics_gauge(out, "lujian_connections_max",
+                  "PostgreSQL connections that this replica may hold.", s->settings.connections);
     const struct snapshot *snapshot = snapshot_get();
-    gauge(out, "lujian_mirror_position", "Registry position of the snapshot in use.",
-          snapshot ? (double)snapshot_position(snapshot) : 0);
+    metrics_gauge(out, "lujian_mirror_position", "Registry position of the snapshot in use.",
+                  snapshot ? (double)snapshot_position(snapshot) : 0);
     snapshot_put(snapshot);
-    gauge(out, "lujian_civil_offset_seconds", "Civil time minus database time.",
-          (double)civil_offset_ms() / 1e3);
-    gauge(out, "lujian_draining", "1 while the replica takes no new work.", service_draining(s));
-    gauge(out, "lujian_ready", "1 where the replica is ready.", admin_not_ready(s) == NULL);
-    gauge(out, "process_resident_memory_bytes", "Resident memory.", resident_bytes());
+    metrics_gauge(out, "lujian_civil_offset_seconds", "Civil time minus database time.",
+                  (double)civil_offset_ms() / 1e3);
+    metrics_gauge(out, "lujian_draining", "1 while the replica takes no new work.",
+                  service_draining(s));
+    metrics_gauge(out, "lujian_ready", "1 where the replica is ready.", admin_not_ready(s) == NULL);
+    metrics_gauge(out, "process_resident_memory_bytes", "Resident memory.", resident_bytes());
 }

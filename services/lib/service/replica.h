@@ -47,7 +47,7 @@ struct service {
     struct calls *calls;
     struct door *door;
     struct tail *tail;
-    struct feeds *feeds;
+    _Atomic(struct feeds *) feeds;           /* the tail's thread wakes them */
     _Atomic(struct clock_scanner *) scanner; /* the mirror's thread wakes it too */
     struct follower *followers[SERVICE_FOLLOWERS_MAX];
     int follower_count;

@@ -161,11 +161,13 @@ static int count_connections(const struct settings *s, const struct service_defi
 {
     int count = 1; /* the mirror */
     if (d->methods)
-        count += s->workers + s->committers + 1; /* and the tail */
+        count += s->workers + s->committers + 2; /* and the tail, and the feeds' reader */
     if (d->clocks)
         count++;
     for (const struct consumer *c = d->consumers; c && c->stream; c++)
         count++;
+    if (strcmp(d->name, "registry") != 0)
+        count++; /* the consumer of the mirror */
     return count;
 }
 
