@@ -198,7 +198,7 @@ static void client_tick(void *ctx)
         for (int i = 0; i < s->link_count; i++)
             link_tick(s->links[i], now);
     calls_tick(client, now);
-    feeds_tick(client, now);
+    client_feeds_tick(client, now);
 }
 
 int client_open(struct client **ret, const struct client_options *options)

@@ -223,7 +223,7 @@ void feeds_flush(struct client *client)
         feed_try(feed);
 }
 
-void feeds_tick(struct client *client, int64_t now_ms)
+void client_feeds_tick(struct client *client, int64_t now_ms)
 {
     for (struct client_feed *feed = client->feeds; feed; feed = feed->next) {
         if (!feed->id) {

@@ -191,7 +191,7 @@ void feed_answer(struct client_feed *feed, const struct envelope_answer *answer,
 void feed_credit_answer(struct client_feed *feed, const struct envelope_answer *answer);
 void feeds_link_lost(struct client *client, struct client_link *link, bool forget);
 void feeds_flush(struct client *client);
-void feeds_tick(struct client *client, int64_t now_ms);
+void client_feeds_tick(struct client *client, int64_t now_ms);
 
 /* client_pulse.c: one SUB socket for all pulses. */
 int pulses_open(struct client *client);
