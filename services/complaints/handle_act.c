@@ -98,7 +98,7 @@ int complaint_dispatch_apply(struct request *rq, const void *message, void *out)
 {
     const DispatchRequest *in = message;
     struct acting a;
-    const struct unit *unit;
+    const struct unit *unit = NULL;
     int r = act_open(rq, in->id, ACTION_DISPATCH, permit_centre, &a);
     if (r == 0)
         r = dispatch_unit(rq, &a, in->unit, &unit);

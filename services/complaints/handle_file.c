@@ -100,7 +100,7 @@ int complaint_file_apply(struct request *rq, const void *message, void *out)
 {
     (void)message;
     struct complaint_row row = *(const struct complaint_row *)rq->prepared;
-    int64_t sequence;
+    int64_t sequence = 0;
     int r = next_order(rq->tx, &sequence);
     if (r < 0)
         return r;
