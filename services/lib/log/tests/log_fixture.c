@@ -55,7 +55,7 @@ static struct pg *connect_patiently(const char *uri, const struct storm_shared *
 
 struct writer {
     const struct storm_options *options;
-    const struct storm_shared *shared;
+    struct storm_shared *shared;
     struct storm_writer *me;
     int index;
     unsigned seed;
@@ -95,6 +95,7 @@ static void one_transaction(struct writer *w, long number)
     bool undo = roll(w, 100) < w->options->rollback_percent;
     w->me->sizes[number] = (uint8_t)events;
     int64_t begun_us = mono_us();
+    atomic_store(&w->me->begun_us, (long)begun_us);
     int r = work(w, &tx, subject, events);
     if (r < 0 || undo) {
         tx_rollback(&tx);
@@ -122,15 +123,16 @@ static void one_transaction(struct writer *w, long number)
 
 static const char *stop_point;
 static struct storm_writer *stop_writer;
+static struct storm_shared *stop_shared;
 
 static void stop_hook(const char *name)
 {
-    /* Not among the first transactions: everything is warm when it stops. */
-    if (strcmp(name, stop_point) != 0 || atomic_load(&stop_writer->count) < 5 ||
-        atomic_load(&stop_writer->stopped))
+    int armed = 1;
+    if (strcmp(name, stop_point) != 0 ||
+        !atomic_compare_exchange_strong(&stop_shared->stop_armed, &armed, 0))
         return;
     atomic_store(&stop_writer->stopped, 1);
-    raise(SIGSTOP);
+    raise(SIGSTOP); /* to this very thread */
 }
 
 _Noreturn static void writer_run(struct writer *w)
@@ -140,6 +142,7 @@ _Noreturn static void writer_run(struct writer *w)
     if (w->options->stop_at && w->index == 0) {
         stop_point = w->options->stop_at;
         stop_writer = w->me;
+        stop_shared = w->shared;
         fault_set_hook(stop_hook);
     }
     w->pg = connect_patiently(w->options->uri, w->shared);

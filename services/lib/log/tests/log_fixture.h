@@ -24,14 +24,15 @@ struct storm_writer {
     atomic_long count; /* transactions begun */
     atomic_long done, unknown, events;
     atomic_long
-        slowest_us;     /* of a transaction that ended as it should; reset by whoever measures */
-    atomic_int stopped; /* this writer is about to stop itself (storm_stop_at) */
+        slowest_us;       /* of a transaction that ended as it should; reset by whoever measures */
+    atomic_long begun_us; /* mono: the transaction at hand */
+    atomic_int stopped;   /* this writer is about to stop itself (storm_stop_at) */
     uint8_t fates[STORM_TRANSACTIONS_MAX];
     uint8_t sizes[STORM_TRANSACTIONS_MAX];
 };
 
 struct storm_shared {
-    atomic_int stop;
+    atomic_int stop, stop_armed;
     atomic_long reader_position, reader_gaps, reader_passes;
     struct storm_writer writers[STORM_WRITERS_MAX];
 };
@@ -48,9 +49,10 @@ struct storm_options {
     int writers;
     int events_max; /* of a transaction; 0 = STORM_EVENTS_MAX */
     int rollback_percent;
-    int pause_ms;        /* after each transaction */
-    bool insert;         /* a new row for each event, instead of an update of one's own row */
-    const char *stop_at; /* writer 0 stops itself (SIGSTOP) when it passes this fault point, once */
+    int pause_ms; /* after each transaction */
+    bool insert;  /* a new row for each event, instead of an update of one's own row */
+    const char
+        *stop_at; /* once stop_armed is set, writer 0 stops itself (SIGSTOP) at this fault point */
 };
 
 /* The schema of the storm: the log's and a table of rows. */
