@@ -282,6 +282,20 @@ static void test_sizes(void **state)
                      ERR_TOO_LARGE);
     assert_string_equal(fault.path, "division");
 
+    /* Items that the arena may not hold. */
+    struct arena small;
+    arena_init(&small, 2048);
+    buf_reset(&text);
+    buf_add_text(&text, "{\"rows\":[{}");
+    while (text.size < 1000)
+        buf_add_text(&text, ",{}");
+    buf_add_text(&text, "]}");
+    assert_int_equal(json_to_message(&load_request_rules, &small, buf_text(&text), text.size,
+                                     (void *)&message, &fault),
+                     ERR_TOO_LARGE);
+    assert_string_equal(fault.reason, "too_long");
+    arena_clear(&small);
+
     /* One item more than the contract allows; the rest is not even looked at. */
     struct buf many = { 0 };
     buf_add_text(&many, "{\"types\":[");

@@ -143,6 +143,16 @@ static void test_base64(void **state)
         assert_memory_equal(out, vectors[i][0], size);
         buf_clear(&b);
     }
+    /* Every digit, each of its own value. */
+    static const char all[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint8_t bytes[48];
+    assert_true(base64_decode(all, 64, bytes, &size));
+    assert_int_equal(size, 48);
+    for (unsigned value = 0; value < 64; value++) {
+        const uint8_t *group = bytes + value / 4 * 3;
+        uint32_t bits = (uint32_t)group[0] << 16 | (uint32_t)group[1] << 8 | group[2];
+        assert_int_equal(bits >> (18 - 6 * (value % 4)) & 63, value);
+    }
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
         assert_false(base64_decode(wrong[i], strlen(wrong[i]), out, &size));
 }
