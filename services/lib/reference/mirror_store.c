@@ -98,8 +98,7 @@ int mirror_apply(struct tx *tx, const struct log_record *records, int count)
 
 int mirror_reached(struct tx *tx)
 {
-    int r = tx_write(tx, &Q_MIRROR_REACH, PG_NO_ARGS);
-    return r < 0 ? r : mirror_notify(tx);
+    return tx_write(tx, &Q_MIRROR_REACH, PG_NO_ARGS);
 }
 
 int mirror_notify(struct tx *tx)

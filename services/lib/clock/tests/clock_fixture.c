@@ -153,6 +153,31 @@ void clock_bench_at(struct clock_bench *b, const char *text)
     clock_bench_advance(by);
 }
 
+struct clock clock_bench_begin(const struct snapshot *reference, int kind, const char *rule_kind,
+                               int64_t started_at)
+{
+    struct clock c = { .kind = kind, .term = 1, .started_at = started_at };
+    const struct deadline_rule *rule =
+        snapshot_deadline_rule(reference, rule_kind, day_of_instant(started_at));
+    struct due due;
+    assert_non_null(rule);
+    assert_int_equal(calendar_due(snapshot_calendar(reference), rule->term, started_at, &due), 0);
+    c.due_at = due.due_at;
+    c.due_on = due.due_on;
+    c.provisional = due.provisional;
+    c.rule = rule->id;
+    c.rule_version = rule->version;
+    assert_int_equal(clock_arm(&c, reference), 0);
+    return c;
+}
+
+void clock_bench_fired(struct clock *c, const struct snapshot *reference, int64_t at)
+{
+    c->last_rung = c->next_rung;
+    c->last_fired_at = at;
+    assert_int_equal(clock_arm(c, reference), 0);
+}
+
 const char *clock_bench_file(struct clock_bench *b, const int *kinds, int64_t started_at)
 {
     struct tx tx;
@@ -193,6 +218,11 @@ void clock_bench_act(struct clock_bench *b, const char *id,
     assert_int_equal(act(&set, arg), 0);
     assert_int_equal(tx_commit(&tx), PG_DONE);
     snapshot_put(reference);
+}
+
+int clock_bench_stop(struct clock_set *set, void *kind)
+{
+    return clock_stop(set, *(const int *)kind);
 }
 
 struct clock clock_bench_read(struct clock_bench *b, const char *id, int kind)

@@ -37,11 +37,17 @@ void clock_bench_at(struct clock_bench *b, const char *text);
 void clock_bench_advance(int64_t by_ms);
 int64_t clock_bench_instant(const char *text); /* "2050-01-05" or with T10:00 */
 
+/* Pure: a clock as clock_start would begin it, and its next rung fired at that instant. */
+struct clock clock_bench_begin(const struct snapshot *reference, int kind, const char *rule_kind,
+                               int64_t started_at);
+void clock_bench_fired(struct clock *c, const struct snapshot *reference, int64_t at);
+
 /* A matter with its clocks of those kinds (ends with 0) started at that instant; its id. */
 const char *clock_bench_file(struct clock_bench *b, const int *kinds, int64_t started_at);
 /* One act: locks the matter, reads the time, loads, calls, commits. */
 void clock_bench_act(struct clock_bench *b, const char *id,
                      int (*act)(struct clock_set *set, void *arg), void *arg);
+int clock_bench_stop(struct clock_set *set, void *kind); /* acts: kind is an int */
 /* What is stored. */
 struct clock clock_bench_read(struct clock_bench *b, const char *id, int kind);
 /* A number that a statement selects. */

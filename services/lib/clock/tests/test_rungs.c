@@ -13,8 +13,7 @@
 #include "base/err.h"
 #include "base/time.h"
 #include "base/util.h"
-#include "clock/clock_inside.h"
-#include "reference/tests/reference_fixture.h"
+#include "clock/tests/clock_fixture.h"
 
 static struct snapshot *seed;
 
@@ -36,145 +35,111 @@ static int drop_seed(void **state)
     return 0;
 }
 
-static int64_t instant(const char *text)
-{
-    int64_t at;
-    char full[TIME_TEXT_SIZE];
-    snprintf(full, sizeof(full), strchr(text, 'T') ? "%s:00+08:00" : "%sT00:00:00+08:00", text);
-    assert_int_equal(instant_parse(full, &at), 0);
-    return at;
-}
-
 static void assert_instant(int64_t at, const char *expected, const char *what)
 {
     char found[TIME_TEXT_SIZE];
     instant_format(at, found);
-    if (at != instant(expected))
+    if (at != clock_bench_instant(expected))
         fail_msg("%s: %s, not %s", what, found, expected);
 }
 
-/* A clock as clock_start would begin it. */
-static struct clock begin(const struct snapshot *reference, int kind, const char *rule_kind,
-                          int64_t started_at)
-{
-    struct clock c = { .kind = kind, .term = 1, .started_at = started_at };
-    const struct deadline_rule *rule =
-        snapshot_deadline_rule(reference, rule_kind, day_of_instant(started_at));
-    struct due due;
-    assert_non_null(rule);
-    assert_int_equal(calendar_due(snapshot_calendar(reference), rule->term, started_at, &due), 0);
-    c.due_at = due.due_at;
-    c.due_on = due.due_on;
-    c.provisional = due.provisional;
-    c.rule = rule->id;
-    c.rule_version = rule->version;
-    assert_int_equal(clock_arm(&c, reference), 0);
-    return c;
-}
-
-static void fire(struct clock *c, const struct snapshot *reference, int64_t at)
-{
-    c->last_rung = c->next_rung;
-    c->last_fired_at = at;
-    assert_int_equal(clock_arm(c, reference), 0);
-}
-
 /* Every vector: the due instant, and each rung where every one fires when it is due. */
+static const struct {
+    const char *name;
+    int kind;
+    const char *start, *due;
+    const char *rungs[8]; /* from RUNG_YELLOW; "" = not armed; NULL = no more */
+} vectors[] = {
+    { "reply, an ordinary week",
+      CLOCK_KIND_REPLY,
+      "2026-03-02T10:00",
+      "2026-03-10",
+      { "2026-03-06", "2026-03-10", "2026-03-14", "2026-03-21", "2026-03-28", "2026-04-14" } },
+    /* 02-14 Saturday is worked; off 02-15 to 02-23; 02-28 Saturday is worked */
+    { "reply, over Spring Festival 2026",
+      CLOCK_KIND_REPLY,
+      "2026-02-12T16:30",
+      "2026-02-27",
+      { "2026-02-25", "2026-02-27", "2026-03-04", "2026-03-12", "2026-03-20", "2026-04-04" } },
+    { "reply, ends before Spring Festival",
+      CLOCK_KIND_REPLY,
+      "2026-02-06T09:00",
+      "2026-02-14",
+      { "2026-02-12", "2026-02-14", "2026-02-27", "2026-03-06", "2026-03-14", "2026-03-28" } },
+    /* off 10-01 to 10-07; 09-20 Sunday and 10-10 Saturday are worked */
+    { "reply, over National Day 2026",
+      CLOCK_KIND_REPLY,
+      "2026-09-29T23:59",
+      "2026-10-13",
+      { "2026-10-10", "2026-10-13", "2026-10-17", "2026-10-24", "2026-10-31", "2026-11-14" } },
+    { "reply, ends on a make-up Saturday",
+      CLOCK_KIND_REPLY,
+      "2026-09-28T00:00",
+      "2026-10-11",
+      { "2026-10-09", "2026-10-12", "2026-10-16", "2026-10-24", "2026-10-31", "2026-11-14" } },
+    { "reply, National Day and Mid-Autumn 2025",
+      CLOCK_KIND_REPLY,
+      "2025-09-26T10:00",
+      "2025-10-11",
+      { "2025-10-09", "2025-10-11", "2025-10-16", "2025-10-24", "2025-11-01", "2025-11-15" } },
+    { "reply, 2024-04-03: the Sunday 04-07 works",
+      CLOCK_KIND_REPLY,
+      "2024-04-03T08:00",
+      "2024-04-12",
+      { "2024-04-10", "2024-04-12", "2024-04-18", "2024-04-26", "2024-05-08", "2024-05-22" } },
+    { "reply, filed on a rest day",
+      CLOCK_KIND_REPLY,
+      "2026-03-07T12:00",
+      "2026-03-14",
+      { "2026-03-12", "2026-03-16", "2026-03-20", "2026-03-28", "2026-04-04", "2026-04-21" } },
+    { "sign, one working day: no yellow",
+      CLOCK_KIND_SIGN,
+      "2026-03-02T10:00",
+      "2026-03-04",
+      { "", "2026-03-04" } },
+    { "sign, before a holiday",
+      CLOCK_KIND_SIGN,
+      "2026-09-30T10:00",
+      "2026-10-09",
+      { "", "2026-10-09" } },
+    { "return, no rungs", CLOCK_KIND_RETURN, "2026-03-02T10:00", "2026-03-05", { NULL } },
+    { "dispatch, two hours over midnight",
+      CLOCK_KIND_DISPATCH,
+      "2026-03-02T23:15",
+      "2026-03-03T01:15",
+      { "2026-03-03T00:15", "2026-03-03T01:15" } },
+    { "dispatch, on a rest day",
+      CLOCK_KIND_DISPATCH,
+      "2026-10-02T10:00",
+      "2026-10-02T12:00",
+      { "2026-10-02T11:00", "2026-10-02T12:00" } },
+    { "contact, 24 hours",
+      CLOCK_KIND_CONTACT,
+      "2026-03-06T17:00",
+      "2026-03-07T17:00",
+      { "2026-03-07T13:00", "2026-03-07T17:00" } },
+    { "visit", CLOCK_KIND_VISIT, "2026-03-06T17:00", "2026-03-10", { "", "2026-03-10" } },
+};
+
 static void test_vectors(void **state)
 {
     (void)state;
-    static const struct {
-        const char *name;
-        int kind;
-        const char *start, *due;
-        const char *rungs[8]; /* from RUNG_YELLOW; "" = not armed; NULL = no more */
-    } cases[] = {
-        { "reply, an ordinary week",
-          CLOCK_KIND_REPLY,
-          "2026-03-02T10:00",
-          "2026-03-10",
-          { "2026-03-06", "2026-03-10", "2026-03-14", "2026-03-21", "2026-03-28", "2026-04-14" } },
-        /* 02-14 Saturday is worked; off 02-15 to 02-23; 02-28 Saturday is worked */
-        { "reply, over Spring Festival 2026",
-          CLOCK_KIND_REPLY,
-          "2026-02-12T16:30",
-          "2026-02-27",
-          { "2026-02-25", "2026-02-27", "2026-03-04", "2026-03-12", "2026-03-20", "2026-04-04" } },
-        { "reply, ends before Spring Festival",
-          CLOCK_KIND_REPLY,
-          "2026-02-06T09:00",
-          "2026-02-14",
-          { "2026-02-12", "2026-02-14", "2026-02-27", "2026-03-06", "2026-03-14", "2026-03-28" } },
-        /* off 10-01 to 10-07; 09-20 Sunday and 10-10 Saturday are worked */
-        { "reply, over National Day 2026",
-          CLOCK_KIND_REPLY,
-          "2026-09-29T23:59",
-          "2026-10-13",
-          { "2026-10-10", "2026-10-13", "2026-10-17", "2026-10-24", "2026-10-31", "2026-11-14" } },
-        { "reply, ends on a make-up Saturday",
-          CLOCK_KIND_REPLY,
-          "2026-09-28T00:00",
-          "2026-10-11",
-          { "2026-10-09", "2026-10-12", "2026-10-16", "2026-10-24", "2026-10-31", "2026-11-14" } },
-        { "reply, National Day and Mid-Autumn 2025",
-          CLOCK_KIND_REPLY,
-          "2025-09-26T10:00",
-          "2025-10-11",
-          { "2025-10-09", "2025-10-11", "2025-10-16", "2025-10-24", "2025-11-01", "2025-11-15" } },
-        { "reply, 2024-04-03: the Sunday 04-07 works",
-          CLOCK_KIND_REPLY,
-          "2024-04-03T08:00",
-          "2024-04-12",
-          { "2024-04-10", "2024-04-12", "2024-04-18", "2024-04-26", "2024-05-08", "2024-05-22" } },
-        { "reply, filed on a rest day",
-          CLOCK_KIND_REPLY,
-          "2026-03-07T12:00",
-          "2026-03-14",
-          { "2026-03-12", "2026-03-16", "2026-03-20", "2026-03-28", "2026-04-04", "2026-04-21" } },
-        { "sign, one working day: no yellow",
-          CLOCK_KIND_SIGN,
-          "2026-03-02T10:00",
-          "2026-03-04",
-          { "", "2026-03-04" } },
-        { "sign, before a holiday",
-          CLOCK_KIND_SIGN,
-          "2026-09-30T10:00",
-          "2026-10-09",
-          { "", "2026-10-09" } },
-        { "return, no rungs", CLOCK_KIND_RETURN, "2026-03-02T10:00", "2026-03-05", { NULL } },
-        { "dispatch, two hours over midnight",
-          CLOCK_KIND_DISPATCH,
-          "2026-03-02T23:15",
-          "2026-03-03T01:15",
-          { "2026-03-03T00:15", "2026-03-03T01:15" } },
-        { "dispatch, on a rest day",
-          CLOCK_KIND_DISPATCH,
-          "2026-10-02T10:00",
-          "2026-10-02T12:00",
-          { "2026-10-02T11:00", "2026-10-02T12:00" } },
-        { "contact, 24 hours",
-          CLOCK_KIND_CONTACT,
-          "2026-03-06T17:00",
-          "2026-03-07T17:00",
-          { "2026-03-07T13:00", "2026-03-07T17:00" } },
-        { "visit", CLOCK_KIND_VISIT, "2026-03-06T17:00", "2026-03-10", { "", "2026-03-10" } },
-    };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct clock c =
-            begin(seed, cases[i].kind, clock_kind_names[cases[i].kind], instant(cases[i].start));
-        assert_instant(c.due_at, cases[i].due, cases[i].name);
+    for (size_t i = 0; i < ARRAY_LEN(vectors); i++) {
+        struct clock c = clock_bench_begin(seed, vectors[i].kind, clock_kind_names[vectors[i].kind],
+                                           clock_bench_instant(vectors[i].start));
+        assert_instant(c.due_at, vectors[i].due, vectors[i].name);
         assert_int_equal(c.due_on, day_of_instant(c.due_at - 1));
         assert_false(c.provisional);
-        for (int rung = RUNG_YELLOW; cases[i].rungs[rung - 1]; rung++) {
-            if (!cases[i].rungs[rung - 1][0])
+        for (int rung = RUNG_YELLOW; vectors[i].rungs[rung - 1]; rung++) {
+            if (!vectors[i].rungs[rung - 1][0])
                 continue;
             char what[128];
-            snprintf(what, sizeof(what), "%s, rung %s", cases[i].name, rung_names[rung]);
+            snprintf(what, sizeof(what), "%s, rung %s", vectors[i].name, rung_names[rung]);
             if (c.next_rung != rung)
                 fail_msg("%s: next is %d", what, c.next_rung);
-            assert_instant(c.next_at, cases[i].rungs[rung - 1], what);
+            assert_instant(c.next_at, vectors[i].rungs[rung - 1], what);
             assert_false(c.next_provisional);
-            fire(&c, seed, c.next_at);
+            clock_bench_fired(&c, seed, c.next_at);
         }
         assert_int_equal(c.next_rung, 0);
         assert_int_equal(c.next_at, 0);
@@ -185,18 +150,20 @@ static void test_vectors(void **state)
 static void test_order_clock(void **state)
 {
     (void)state;
-    struct clock c = begin(seed, CLOCK_KIND_ORDER, "order_county", instant("2026-03-02T10:00"));
+    struct clock c = clock_bench_begin(seed, CLOCK_KIND_ORDER, "order_county",
+                                       clock_bench_instant("2026-03-02T10:00"));
     assert_instant(c.due_at, "2026-03-10", "due");
     assert_int_equal(c.next_rung, RUNG_L2);
     assert_int_equal(c.next_at, c.due_at);
-    fire(&c, seed, c.next_at);
+    clock_bench_fired(&c, seed, c.next_at);
     assert_int_equal(c.next_rung, RUNG_L3);
     assert_instant(c.next_at, "2026-03-18", "l3");
-    fire(&c, seed, c.next_at);
+    clock_bench_fired(&c, seed, c.next_at);
     assert_int_equal(c.next_rung, RUNG_REPORT);
-    fire(&c, seed, c.next_at);
+    clock_bench_fired(&c, seed, c.next_at);
     assert_int_equal(c.next_rung, 0);
-    c = begin(seed, CLOCK_KIND_ORDER, "order_province", instant("2026-03-02T10:00"));
+    c = clock_bench_begin(seed, CLOCK_KIND_ORDER, "order_province",
+                          clock_bench_instant("2026-03-02T10:00"));
     assert_instant(c.due_at, "2026-03-17", "province");
 }
 
@@ -204,15 +171,16 @@ static void test_order_clock(void **state)
 static void test_late_firing(void **state)
 {
     (void)state;
-    struct clock c = begin(seed, CLOCK_KIND_REPLY, "reply", instant("2026-03-02T10:00"));
-    int64_t found = instant("2026-04-09T03:00"); /* 30 working days later */
-    fire(&c, seed, found);
+    struct clock c =
+        clock_bench_begin(seed, CLOCK_KIND_REPLY, "reply", clock_bench_instant("2026-03-02T10:00"));
+    int64_t found = clock_bench_instant("2026-04-09T03:00"); /* 30 working days later */
+    clock_bench_fired(&c, seed, found);
     assert_int_equal(c.next_rung, RUNG_RED);
     assert_true(c.next_at < found); /* the red card is due too, but is another step */
-    fire(&c, seed, found);
+    clock_bench_fired(&c, seed, found);
     assert_int_equal(c.next_rung, RUNG_L1);
     assert_instant(c.next_at, "2026-04-15", "l1"); /* 9 Thursday, 10, 13, 14: three working days */
-    fire(&c, seed, instant("2026-04-15T00:00"));
+    clock_bench_fired(&c, seed, clock_bench_instant("2026-04-15T00:00"));
     assert_int_equal(c.next_rung, RUNG_L2);
     assert_instant(c.next_at, "2026-04-23", "l2");
 }
@@ -251,25 +219,27 @@ static void test_not_armed_at_or_before_start(void **state)
 static void test_provisional(void **state)
 {
     (void)state;
-    struct clock c = begin(seed, CLOCK_KIND_REPLY, "reply", instant("2026-12-22T10:00"));
+    struct clock c =
+        clock_bench_begin(seed, CLOCK_KIND_REPLY, "reply", clock_bench_instant("2026-12-22T10:00"));
     assert_instant(c.due_at, "2026-12-30", "the year's last");
     assert_false(c.provisional);
-    fire(&c, seed, c.next_at);
+    clock_bench_fired(&c, seed, c.next_at);
     assert_int_equal(c.next_rung, RUNG_RED);
     assert_false(c.next_provisional);
-    fire(&c, seed, c.next_at);
+    clock_bench_fired(&c, seed, c.next_at);
     assert_int_equal(c.next_rung, RUNG_L1); /* 12-30 fired; 12-31, 01-01 and 01-04 by weekday */
     assert_instant(c.next_at, "2027-01-05", "l1");
     assert_true(c.next_provisional);
 
-    c = begin(seed, CLOCK_KIND_REPLY, "reply", instant("2026-12-28T10:00"));
+    c = clock_bench_begin(seed, CLOCK_KIND_REPLY, "reply", clock_bench_instant("2026-12-28T10:00"));
     assert_true(c.provisional);
     assert_instant(c.due_at, "2027-01-05", "by weekday");
     assert_int_equal(c.next_rung, RUNG_YELLOW);
     assert_instant(c.next_at, "2027-01-01", "yellow"); /* a Friday, as far as anybody knows */
     assert_true(c.next_provisional);
 
-    c = begin(seed, CLOCK_KIND_CONTACT, "contact", instant("2026-12-31T18:00"));
+    c = clock_bench_begin(seed, CLOCK_KIND_CONTACT, "contact",
+                          clock_bench_instant("2026-12-31T18:00"));
     assert_false(c.provisional); /* hours decide nothing by days */
     assert_false(c.next_provisional);
 }
@@ -312,11 +282,12 @@ static void test_the_notice_of_2027(void **state)
     struct snapshot *after = reference_fixture_build(&f, day_from_ymd(2026, 12, 25));
     reference_fixture_clear(&f);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct clock_row row = { .c = begin(seed, cases[i].kind, clock_kind_names[cases[i].kind],
-                                            instant(cases[i].start)) };
+        struct clock_row row = { .c = clock_bench_begin(seed, cases[i].kind,
+                                                        clock_kind_names[cases[i].kind],
+                                                        clock_bench_instant(cases[i].start)) };
         for (int k = 0; k < cases[i].fired; k++)
-            fire(&row.c, seed, row.c.next_at);
-        struct tx tx = { .now_ms = instant(cases[i].now) };
+            clock_bench_fired(&row.c, seed, row.c.next_at);
+        struct tx tx = { .now_ms = clock_bench_instant(cases[i].now) };
         struct clock was;
         assert_int_equal(clock_work_recompute.apply(&tx, after, &row, &was), 0);
         assert_instant(row.c.due_at, cases[i].due, cases[i].name);
@@ -336,10 +307,10 @@ static void test_properties(void **state)
     (void)state;
     static const int kinds[] = { CLOCK_KIND_DISPATCH, CLOCK_KIND_SIGN,  CLOCK_KIND_CONTACT,
                                  CLOCK_KIND_REPLY,    CLOCK_KIND_VISIT, CLOCK_KIND_RETURN };
-    for (int64_t at = instant("2021-01-01T00:00"); at < instant("2026-11-01T00:00");
-         at += 7 * TIME_HOUR_MS + 1234567) {
+    for (int64_t at = clock_bench_instant("2021-01-01T00:00");
+         at < clock_bench_instant("2026-11-01T00:00"); at += 7 * TIME_HOUR_MS + 1234567) {
         for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-            struct clock c = begin(seed, kinds[k], clock_kind_names[kinds[k]], at);
+            struct clock c = clock_bench_begin(seed, kinds[k], clock_kind_names[kinds[k]], at);
             int64_t before = c.started_at;
             assert_true(c.due_at > c.started_at);
             for (int steps = 0; c.next_rung; steps++) {
@@ -350,125 +321,10 @@ static void test_properties(void **state)
                 else
                     assert_true(c.next_at >= c.due_at);
                 before = c.next_at;
-                fire(&c, seed, c.next_at);
+                clock_bench_fired(&c, seed, c.next_at);
             }
         }
     }
-}
-
-static void test_states(void **state)
-{
-    (void)state;
-    static const struct {
-        int kind;
-        int64_t ended_at;
-        bool cancelled;
-        int64_t now;
-        int expected;
-    } cases[] = {
-        { CLOCK_KIND_REPLY, 0, false, 99, CLOCK_STATE_RUNNING },
-        { CLOCK_KIND_REPLY, 0, false, 100,
-          CLOCK_STATE_LATE }, /* due_at is the first late instant */
-        { CLOCK_KIND_REPLY, 99, false, 1000, CLOCK_STATE_MET },
-        { CLOCK_KIND_REPLY, 100, false, 1000, CLOCK_STATE_LATE },
-        { CLOCK_KIND_REPLY, 99, true, 1000, CLOCK_STATE_CANCELLED },
-        { CLOCK_KIND_REPLY, 100, true, 1000, CLOCK_STATE_LATE },
-        { CLOCK_KIND_RETURN, 0, false, 99, CLOCK_STATE_RUNNING },
-        { CLOCK_KIND_RETURN, 0, false, 100, CLOCK_STATE_CANCELLED }, /* a right that lapsed */
-        { CLOCK_KIND_RETURN, 99, false, 100, CLOCK_STATE_MET },
-        { CLOCK_KIND_RETURN, 99, true, 100, CLOCK_STATE_CANCELLED },
-        { CLOCK_KIND_RETURN, 100, true, 200, CLOCK_STATE_CANCELLED },
-    };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct clock c = { .kind = cases[i].kind,
-                           .started_at = 1,
-                           .due_at = 100,
-                           .ended_at = cases[i].ended_at,
-                           .cancelled = cases[i].cancelled };
-        if (clock_state(&c, cases[i].now) != cases[i].expected)
-            fail_msg("case %zu: state %d", i, clock_state(&c, cases[i].now));
-        assert_int_equal(clock_is_open(&c), cases[i].ended_at == 0);
-    }
-}
-
-static void assert_explained(const struct clock *c, const struct snapshot *reference,
-                             const char *days)
-{
-    struct arena arena;
-    arena_init(&arena, 0);
-    struct explained_day *list;
-    int count;
-    assert_int_equal(clock_explain(c, reference, &arena, &list, &count), 0);
-    assert_int_equal(count, (int)strlen(days));
-    assert_int_equal(list[0].day, day_of_instant(c->started_at));
-    assert_int_equal(list[count - 1].day, c->due_on);
-    for (int i = 0; i < count; i++) {
-        assert_int_equal(list[i].day, list[0].day + i);
-        if (list[i].counted != (days[i] == '1'))
-            fail_msg("day %d: %s", i, list[i].reason_en);
-        assert_true(list[i].reason_zh[0] && list[i].reason_en[0] && list[i].basis[0]);
-    }
-    arena_clear(&arena);
-}
-
-static void test_explain(void **state)
-{
-    (void)state;
-    struct clock c = begin(seed, CLOCK_KIND_REPLY, "reply", instant("2026-02-12T16:30"));
-    assert_explained(&c, seed, "011000000000111"); /* 12 start, 13, 14 worked, off, 24 25 26 */
-
-    /* extended by two working days after the old due date */
-    c.extended_days = 2;
-    c.due_on = day_from_ymd(2026, 2, 28);
-    assert_explained(&c, seed, "01100000000011111");
-
-    /* a date that stayed although the count now ends elsewhere */
-    c.extended_days = 0;
-    c.due_on = day_from_ymd(2026, 2, 28);
-    assert_explained(&c, seed, "01100000000011100");
-    c.due_on = day_from_ymd(2026, 2, 25);
-    assert_explained(&c, seed, "01100000000011");
-
-    c = begin(seed, CLOCK_KIND_DISPATCH, "dispatch", instant("2026-03-02T23:15"));
-    assert_explained(&c, seed, "11");
-    c = begin(seed, CLOCK_KIND_REPLY, "reply", instant("2026-12-28T10:00"));
-    assert_explained(&c, seed, "01111001"); /* by weekday into 2027 */
-
-    c.rule_version = 99;
-    struct arena arena;
-    arena_init(&arena, 0);
-    struct explained_day *list;
-    int count;
-    assert_int_equal(clock_explain(&c, seed, &arena, &list, &count), ERR_INTERNAL);
-    arena_clear(&arena);
-}
-
-static void test_view(void **state)
-{
-    (void)state;
-    struct arena arena;
-    arena_init(&arena, 0);
-    struct clock c = begin(seed, CLOCK_KIND_REPLY, "reply", instant("2026-03-02T10:00"));
-    clock_id("018f3a3e-7c2b-7def-8a11-0123456789ab", c.kind, c.id);
-    Clock out;
-    clock_view(&c, seed, instant("2026-03-10T00:00"), &arena, &out);
-    assert_string_equal(out.id, c.id);
-    assert_string_equal(out.due_on, "2026-03-09");
-    assert_int_equal(out.state, CLOCK_STATE_LATE);
-    assert_int_equal(out.kind, CLOCK_KIND_REPLY);
-    assert_string_equal(out.rule, "reply");
-    assert_true(strlen(out.basis_zh) > 0);
-    c.rule_version = 99;
-    clock_view(&c, seed, c.started_at, &arena, &out);
-    assert_int_equal(out.state, CLOCK_STATE_RUNNING);
-    assert_string_equal(out.basis_zh, "");
-
-    char a[UUID_TEXT_SIZE], b[UUID_TEXT_SIZE];
-    clock_id("018f3a3e-7c2b-7def-8a11-0123456789ab", CLOCK_KIND_REPLY, a);
-    clock_id("018f3a3e-7c2b-7def-8a11-0123456789ab", CLOCK_KIND_SIGN, b);
-    assert_string_not_equal(a, b);
-    assert_string_equal(a, out.id);
-    arena_clear(&arena);
 }
 
 int main(void)
@@ -477,8 +333,7 @@ int main(void)
         cmocka_unit_test(test_vectors),     cmocka_unit_test(test_order_clock),
         cmocka_unit_test(test_late_firing), cmocka_unit_test(test_not_armed_at_or_before_start),
         cmocka_unit_test(test_provisional), cmocka_unit_test(test_the_notice_of_2027),
-        cmocka_unit_test(test_properties),  cmocka_unit_test(test_states),
-        cmocka_unit_test(test_explain),     cmocka_unit_test(test_view),
+        cmocka_unit_test(test_properties),
     };
     return cmocka_run_group_tests(tests, load_seed, drop_seed);
 }

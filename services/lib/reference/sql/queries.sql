@@ -19,7 +19,9 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[])
 UPDATE mirror_state SET applied = $1;
 
 -- name: mirror_reach
-UPDATE mirror_state SET reached = true WHERE NOT reached;
+-- Tells the replicas when it happens, and nobody when it has happened.
+WITH now_reached AS (UPDATE mirror_state SET reached = true WHERE NOT reached RETURNING 1)
+SELECT pg_notify('mirror', '') FROM now_reached;
 
 -- name: mirror_notify
 -- Told at commit: every replica's mirror looks at once.

@@ -80,6 +80,122 @@ struct snapshot *reference_fixture_build(struct reference_fixture *f, int32_t da
     return s;
 }
 
+/* -- rows of a test's own -- */
+
+static char none[] = ""; /* protobuf-c's strings are not const */
+
+static char *text(const char *literal)
+{
+    union {
+        const char *in;
+        char *out;
+    } u = { .in = literal ? literal : none };
+    return u.out;
+}
+
+void reference_fixture_division(struct reference_fixture *f, const char *code,
+                                const char *valid_from, const char *valid_to,
+                                const char *replaced_by)
+{
+    Division d = DIVISION_INIT;
+    d.code = text(code);
+    d.name = text(code);
+    d.level = DIVISION_LEVEL_COUNTY;
+    d.valid_from = text(valid_from);
+    d.valid_to = text(valid_to);
+    d.replaced_by = text(replaced_by);
+    reference_fixture_add(f, REFERENCE_ROW_ROW_DIVISION, &d.base);
+}
+
+void reference_fixture_unit(struct reference_fixture *f, const char *code, const char *division,
+                            int kind, const char *department, const char *valid_from,
+                            const char *valid_to)
+{
+    Unit u = UNIT_INIT;
+    u.code = text(code);
+    u.division = text(division);
+    u.name = text(code);
+    u.kind = (UnitKind)kind;
+    u.department = text(department);
+    u.valid_from = text(valid_from);
+    u.valid_to = text(valid_to);
+    reference_fixture_add(f, REFERENCE_ROW_ROW_UNIT, &u.base);
+}
+
+void reference_fixture_category(struct reference_fixture *f, const char *code, const char *parent,
+                                const char *name)
+{
+    Category c = CATEGORY_INIT;
+    c.code = text(code);
+    c.parent = text(parent);
+    c.name_zh = text(name);
+    c.name_en = text(code);
+    c.leaf = true;
+    reference_fixture_add(f, REFERENCE_ROW_ROW_CATEGORY, &c.base);
+}
+
+void reference_fixture_route(struct reference_fixture *f, const char *division,
+                             const char *category, const char *department, const char *unit)
+{
+    Route r = ROUTE_INIT;
+    r.division = text(division);
+    r.category = text(category);
+    r.department = text(department);
+    r.unit = text(unit);
+    reference_fixture_add(f, REFERENCE_ROW_ROW_ROUTE, &r.base);
+}
+
+void reference_fixture_principal(struct reference_fixture *f, const char *id, const char *key,
+                                 Role role, const char *jurisdiction, const char *unit,
+                                 const char *source, const char *token, bool revoked)
+{
+    Principal p = PRINCIPAL_INIT;
+    Role roles[] = { role };
+    char *units[] = { text(unit) }, *sources[] = { text(source) };
+    p.id = text(id);
+    p.key_id = text(key);
+    p.n_roles = 1;
+    p.roles = roles;
+    p.jurisdiction = text(jurisdiction);
+    p.n_units = unit != NULL;
+    p.units = units;
+    p.n_sources = source != NULL;
+    p.sources = sources;
+    p.token_sha256 = text(token);
+    p.revoked = revoked;
+    reference_fixture_add(f, REFERENCE_ROW_ROW_PRINCIPAL, &p.base);
+}
+
+void reference_fixture_deadline(struct reference_fixture *f, const char *id, uint32_t version,
+                                const char *kind, uint32_t count, const char *from, const char *to)
+{
+    DeadlineRule d = DEADLINE_RULE_INIT;
+    d.id = text(id);
+    d.version = version;
+    d.kind = text(kind);
+    d.count = count;
+    d.unit = TERM_UNIT_WORKING_DAYS;
+    d.valid_from = text(from);
+    d.valid_to = text(to);
+    reference_fixture_add(f, REFERENCE_ROW_ROW_DEADLINE_RULE, &d.base);
+}
+
+void reference_fixture_rung(struct reference_fixture *f, const char *id, uint32_t version,
+                            const char *kind, Rung rung, uint32_t count, const char *from,
+                            const char *to)
+{
+    LadderRule l = LADDER_RULE_INIT;
+    l.id = text(id);
+    l.version = version;
+    l.kind = text(kind);
+    l.rung = rung;
+    l.anchor = RUNG_ANCHOR_HOURS_BEFORE_DUE_AT;
+    l.count = count;
+    l.valid_from = text(from);
+    l.valid_to = text(to);
+    reference_fixture_add(f, REFERENCE_ROW_ROW_LADDER_RULE, &l.base);
+}
+
 /* -- CSV (RFC 4180) into messages -- */
 
 struct csv {

@@ -34,6 +34,27 @@ struct reference_fixture_day {
 };
 void reference_fixture_add_notice(struct reference_fixture *f, int year,
                                   const struct reference_fixture_day *days, int count);
+/* Rows of a test's own; NULL = an empty field. Texts may go once it returned. */
+void reference_fixture_division(struct reference_fixture *f, const char *code,
+                                const char *valid_from, const char *valid_to,
+                                const char *replaced_by);
+void reference_fixture_unit(struct reference_fixture *f, const char *code, const char *division,
+                            int kind, const char *department, const char *valid_from,
+                            const char *valid_to);
+void reference_fixture_category(struct reference_fixture *f, const char *code, const char *parent,
+                                const char *name);
+void reference_fixture_route(struct reference_fixture *f, const char *division,
+                             const char *category, const char *department, const char *unit);
+void reference_fixture_principal(struct reference_fixture *f, const char *id, const char *key,
+                                 Role role, const char *jurisdiction, const char *unit,
+                                 const char *source, const char *token, bool revoked);
+/* In working days. */
+void reference_fixture_deadline(struct reference_fixture *f, const char *id, uint32_t version,
+                                const char *kind, uint32_t count, const char *from, const char *to);
+/* So many hours before due_at. */
+void reference_fixture_rung(struct reference_fixture *f, const char *id, uint32_t version,
+                            const char *kind, Rung rung, uint32_t count, const char *from,
+                            const char *to);
 struct snapshot *reference_fixture_build(struct reference_fixture *f, int32_t day);
 
 #endif
