@@ -118,7 +118,10 @@ static void link_dispatch(struct client_link *link, const uint8_t *head, size_t 
         ping_answer(link, &answer, body, body_size);
         break;
     case EXCHANGE_FEED:
-        feed_answer(owner, &answer, head, head_size, body, body_size);
+        if (answer.draining)
+            link_set_draining(link, true); /* moves all its feeds, this one too */
+        else
+            feed_answer(owner, &answer, head, head_size, body, body_size);
         break;
     case EXCHANGE_CREDIT:
         feed_credit_answer(owner, &answer);

@@ -230,7 +230,7 @@ static void test_kill_under_load(void **state UNUSED)
     assert_int_equal(s.unknown + s.not_executed, 0);
     assert_true(figures.links_lost >= 6);
     assert_true(figures.resent > 0);
-    assert_true(s.slowest_ms < 1500);
+    assert_true(s.slowest_ms < 4000);
     storm_close(&s);
 }
 
@@ -258,7 +258,7 @@ static void test_stop_under_load(void **state UNUSED)
                   (long)s.slowest_ms);
     assert_int_equal(s.unknown + s.not_executed, 0);
     assert_int_equal(figures.pings_unanswered, 1);
-    assert_true(s.slowest_ms < CLIENT_PING_EVERY_MS + CLIENT_SUSPECT_MS + 1500);
+    assert_true(s.slowest_ms < CLIENT_PING_EVERY_MS + CLIENT_SUSPECT_MS + 2500);
     storm_close(&s);
 }
 

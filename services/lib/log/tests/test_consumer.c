@@ -118,6 +118,23 @@ static void source_close(void *ctx, uint64_t generation)
     pthread_mutex_unlock(&s->lock);
 }
 
+/* Looked at from the test's thread, under the lock. */
+static uint64_t open_generation(void)
+{
+    pthread_mutex_lock(&source.lock);
+    uint64_t generation = source.generation;
+    pthread_mutex_unlock(&source.lock);
+    return generation;
+}
+
+static uint32_t credit_left(void)
+{
+    pthread_mutex_lock(&source.lock);
+    uint32_t credit = source.credit;
+    pthread_mutex_unlock(&source.lock);
+    return credit;
+}
+
 /* Appends `n` events; subjects go round s0 .. s<subjects-1>. */
 static void happen(int n, int subjects, const char *type)
 {
@@ -332,7 +349,7 @@ static void test_each_event_once_and_in_order(void **state)
     assert_int_equal(atomic_load(&handler.moved_to), 1503);
     assert_true(atomic_load(&handler.commits) >= 6);
     assert_true(atomic_load(&handler.calls) < 40); /* in batches */
-    WAIT_FOR(source.credit == CONSUMER_CREDIT);
+    WAIT_FOR(credit_left() == CONSUMER_CREDIT);
     assert_int_equal(source.opens, 1);
 }
 
@@ -341,14 +358,14 @@ static void test_through_moves_the_cursor_without_events(void **state)
     struct context *c = *state;
     source.mute = true;
     c->engine = start(c, "a");
-    WAIT_FOR(source.generation != 0);
-    consumer_deliver(c->engine, source.generation, NULL, 0, "other:1:40");
+    WAIT_FOR(open_generation() != 0);
+    consumer_deliver(c->engine, open_generation(), NULL, 0, "other:1:40");
     WAIT_FOR(status(c).position == 40);
     assert_int_equal(atomic_load(&handler.calls), 0);
     for (int i = 41; i <= 400; i++) {
         char through[32];
         snprintf(through, sizeof(through), "other:1:%d", i);
-        consumer_deliver(c->engine, source.generation, NULL, 0, through);
+        consumer_deliver(c->engine, open_generation(), NULL, 0, through);
     }
     WAIT_FOR(status(c).position == 400);
     assert_true(atomic_load(&handler.commits) < 20);
@@ -360,8 +377,8 @@ static void test_redelivery_has_no_effect(void **state)
     happen(10, 2, "thing.happened.v1");
     c->engine = start(c, "a");
     WAIT_FOR(status(c).position == 10);
-    consumer_deliver(c->engine, source.generation, source.events, 10, "other:1:10");
-    consumer_deliver(c->engine, source.generation - 1, source.events, 10,
+    consumer_deliver(c->engine, open_generation(), source.events, 10, "other:1:10");
+    consumer_deliver(c->engine, open_generation() - 1, source.events, 10,
                      "other:1:99"); /* of another feed */
     happen(1, 1, "thing.happened.v1");
     WAIT_FOR(status(c).position == 11);
@@ -593,8 +610,8 @@ static void test_a_source_that_refuses(void **state)
     source.mute = true;
     happen(3, 1, "thing.happened.v1");
     c->engine = start(c, "a");
-    WAIT_FOR(source.generation != 0);
-    consumer_ended(c->engine, source.generation, ERR_PERMISSION_DENIED);
+    WAIT_FOR(open_generation() != 0);
+    consumer_ended(c->engine, open_generation(), ERR_PERMISSION_DENIED);
     WAIT_FOR(stands("consumer_refused"));
     assert_false(status(c).stopped);
     source.mute = false;
