@@ -90,6 +90,7 @@ class Demo:
         self.round = f'{datetime.now(CHINA):%m%d%H%M%S}'
         self.places = Places.read()
         self.watchers = []
+        self._numbers = {}              # order numbers of the complaints, for those who see their cards
         self.doors = stage.doors()
 
     def play(self, given):
@@ -153,6 +154,7 @@ class Demo:
         show.fact('各市 12345', '  '.join(f'{self.places.division(city)} {shares[city]:,}' for city in cities))
         by_zeromq = cities[1] if len(cities) > 1 else cities[0]
         seconds = play.file_all(given, self.doors, by_zeromq)
+        self._numbers = {case.id: case.told['order_no'] for case in play.cases.values()}
         show.fact('已受理', f'{len(play.cases):,} 件，{seconds:.1f} 秒'
                   + (f'，其中 {play.over_zeromq:,} 件由{self.places.division(by_zeromq)}经 ZeroMQ 投递'
                      if play.over_zeromq else '')
@@ -174,9 +176,10 @@ class Demo:
         data, (_, kind, _) = told['data'], told['type'].split('.')
         if kind not in ('raised', 'issued', 'reported', 'cannot_escalate'):
             return
-        where = f'{self.places.division(data["division"])}  {self.places.unit(data["unit"])}'
+        who = self.places.unit(data['unit'])
         if data.get('clock_kind') in CENTRES_CLOCKS:
-            where = f'{self.places.division(data["division"])}  {self.places.division(data["division"][:4])} 12345'
+            who = f'{self.places.division(data["division"][:4])} 12345'
+        where = f'{self._numbers.get(data["subject"], "")}  {self.places.division(data["division"])}  {who}'
         if kind == 'raised':
             name = {'yellow': '黄牌', 'red': '红牌'}[data['color']]
             what = '将到期' if data['color'] == 'yellow' else '逾期'
