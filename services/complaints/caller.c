@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/rand.h"
+#include "base/sha.h"
 #include "base/util.h"
 #include "complaints.h"
 
@@ -26,6 +27,13 @@ struct caller_key {
 static struct caller_key keys[KEYS_MAX]; /* keys[0] seals; all open */
 static int key_count;
 
+/* Cuts the line end off in place. */
+static bool hex_decode_line(struct buf *data, size_t size, uint8_t bytes[KEY_SIZE])
+{
+    data->data[size] = '\0';
+    return hex_decode((const char *)data->data, bytes, KEY_SIZE);
+}
+
 static int read_key(const char *folder, const char *name, struct caller_key *key)
 {
     char path[512];
@@ -33,14 +41,16 @@ static int read_key(const char *folder, const char *name, struct caller_key *key
     snprintf(path, sizeof(path), "%s/%s.key", folder, name);
     buf_init(&data, 0);
     int r = file_read(path, 4096, &data);
-    if (r == 0 && data.size != KEY_SIZE)
-        r = err_set(ERR_INVALID_ARGUMENT, "key %s has %zu bytes, not %d", name, data.size,
-                    KEY_SIZE);
-    if (r == 0) {
-        memcpy(key->bytes, data.data, KEY_SIZE);
+    /* Text: 64 hexadecimal digits, perhaps with a line end. */
+    size_t size = strcspn(buf_text(&data), "\r\n");
+    if (r == 0 &&
+        (size != 2 * KEY_SIZE || data.size > size + 2 || !hex_decode_line(&data, size, key->bytes)))
+        r = err_set(ERR_INVALID_ARGUMENT, "key %s is not %d hexadecimal digits", name,
+                    2 * KEY_SIZE);
+    if (r == 0)
         snprintf(key->name, sizeof(key->name), "%s", name);
+    if (data.data)
         OPENSSL_cleanse(data.data, data.size);
-    }
     buf_clear(&data);
     return r;
 }

@@ -34,7 +34,8 @@ int walk_fault(struct walk *w, const ProtobufCFieldDescriptor *field, size_t ind
     if (field)
         path_add(f, &(struct walk_step){ field, index });
 
-    bool large = !strcmp(reason, "too_long") || !strcmp(reason, "too_many");
+    /* A field over its limit is a matter of shape; too large is said of a whole message. */
+    bool large = !field && (!strcmp(reason, "too_many") || !strcmp(reason, "too_long"));
     return err_set(large ? ERR_TOO_LARGE : ERR_INVALID_ARGUMENT, "%s%s%s", f->path,
                    f->path[0] ? ": " : "", reason);
 }

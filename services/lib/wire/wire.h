@@ -22,10 +22,10 @@ struct wire_fault {
                            JSON door adds its own, see json/json.h */
 };
 
-/* 0, or ERR_INVALID_ARGUMENT / ERR_TOO_LARGE (too_long, too_many) with the fault and the thread's
- * error set. Bytes only; allocates nothing; the last occurrence of a scalar counts. Bounds also
- * hold for a number that is absent (0), but not for an unset member of a oneof. Unknown fields are
- * skipped: an N+1 peer sent them. */
+/* 0, or ERR_INVALID_ARGUMENT, or ERR_TOO_LARGE (too many fields in all), with the fault and the
+ * thread's error set. Bytes only; allocates nothing; the last occurrence of a scalar counts. Bounds
+ * also hold for a number that is absent (0), but not for an unset member of a oneof. Unknown fields
+ * are skipped: an N+1 peer sent them. */
 int wire_scan(const struct message_rules *rules, const uint8_t *data, size_t size,
               struct wire_fault *ret_fault);
 /* wire_scan, then unpack into the arena (never freed by itself), unknown fields dropped. */

@@ -179,14 +179,14 @@ static void test_sizes(void **state)
     accept(&file_request_rules, &b);
     put_file(&b);
     put_bytes(&b, 8, text, 65537);
-    expect(&file_request_rules, &b, ERR_TOO_LARGE, "text", "too_long");
+    expect(&file_request_rules, &b, ERR_INVALID_ARGUMENT, "text", "too_long");
 
     for (int i = 0; i < 32; i++)
         put_text(&b, 3, "a.b.v1");
     accept(&pull_request_rules, &b);
     for (int i = 0; i < 33; i++)
         put_text(&b, 3, "a.b.v1");
-    expect(&pull_request_rules, &b, ERR_TOO_LARGE, "types", "too_many");
+    expect(&pull_request_rules, &b, ERR_INVALID_ARGUMENT, "types", "too_many");
     free(text);
 }
 
