@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import ini, keys
-from .paths import write_once, write_whole
+from .paths import write_whole
 
 # Start order; stopped in the opposite order, so that the edge closes first.
 SERVICES = ('registry', 'complaints', 'supervision', 'gateway')
@@ -106,7 +106,9 @@ def prepare_shared(run_dir, services):
     for service in services:
         keys.key_file(run_dir / 'keys' / service / 'page.key', page)
     keys.key_file(run_dir / 'keys' / 'complaints' / 'caller-v1.key')
-    write_once(run_dir / 'clock-offset', lambda: b'\0' * OFFSET_BYTES)
+    offset = run_dir / 'clock-offset'
+    if not offset.exists():
+        write_whole(offset, b'\0' * OFFSET_BYTES)
 
 
 def config_path(run_dir, instance):

@@ -138,9 +138,10 @@ def test_a_second_cluster_in_the_same_directory_is_refused(cluster, fake_build):
 
 
 def test_a_start_again_keeps_keys_and_data_and_loads_nothing_twice(fresh_dir, fake_build):
+    advanced = (9 * 86_400_000).to_bytes(8, 'little')
     with Cluster(fresh_dir, build=fake_build) as first:
         said, offset = told(first), fresh_dir / 'clock-offset'
-        offset.write_bytes(b'\1' + b'\0' * 7)
+        offset.write_bytes(advanced)
     assert not (fresh_dir / 'cluster.json').exists()
     with Cluster(fresh_dir, 2, build=fake_build) as second:
         again = told(second)
@@ -148,7 +149,7 @@ def test_a_start_again_keeps_keys_and_data_and_loads_nothing_twice(fresh_dir, fa
         assert (again['services']['complaints'][0]['curve_server_key']
                 == said['services']['complaints'][0]['curve_server_key'])
         assert len(again['services']['registry']) == 2 and len(again['services']['gateway']) == 1
-        assert offset.read_bytes()[0] == 1
+        assert offset.read_bytes() == advanced
         assert len((fresh_dir / 'asked').read_text().splitlines()) == 2
 
 
