@@ -84,7 +84,7 @@ struct consumer_status {
     int64_t epoch, position, dead_letters;
     bool stopped;
 };
-/* All streams, or the one that is named. */
+/* All streams (NULL), or the one that is named. */
 int consumer_status_read(struct pg *pg, struct arena *arena, const char *stream,
                          struct consumer_status **ret, int *ret_count);
 /* Sets the cursor, wherever it stands; the consumer goes on from there. ERR_NOT_FOUND: no such

@@ -11,7 +11,7 @@ int consumer_status_read(struct pg *pg, struct arena *arena, const char *stream,
                          struct consumer_status **ret, int *ret_count)
 {
     struct pg_rows rows;
-    int r = pg_read(pg, arena, &Q_CONSUMER_STATUS, PG_ARGS(pg_text(stream)), &rows);
+    int r = pg_read(pg, arena, &Q_CONSUMER_STATUS, PG_ARGS(pg_text(stream ? stream : "")), &rows);
     if (r < 0)
         return err_wrap(r, "status of consumers");
     struct consumer_status *items = arena_array(arena, struct consumer_status, rows.count);
