@@ -163,6 +163,27 @@ static void test_a_bad_member_fails_alone(void **state)
     assert_true(f.alone >= 5);
 }
 
+static void test_a_refusal_beside_the_events_of_others(void **state)
+{
+    (void)state;
+    struct test_command *all[30];
+    char ids[30][UUID_TEXT_SIZE], key[24];
+    for (int i = 0; i < 30; i++) {
+        note_id(i, ids[i]);
+        note_insert(pg, ids[i]);
+    }
+    assert_int_equal(run_one(sign_make(&h, "first", ids[17])).code, 0);
+    for (int i = 0; i < 30; i++) {
+        snprintf(key, sizeof(key), "k-%d", i);
+        all[i] = i == 17 ? sign_make(&h, key, ids[i]) : contact_make(&h, key, ids[i]);
+    }
+    for (int i = 0; i < 30; i++)
+        command_submit(all[i]);
+    harness_wait(&h);
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(all[i]->outcome.code, i == 17 ? ERR_REFUSED : 0);
+}
+
 static void test_what_was_expired_is_not_executed(void **state)
 {
     (void)state;
@@ -274,6 +295,7 @@ int main(void)
         TEST(test_if_match),
         TEST(test_an_absent_subject_is_not_found_at_once),
         TEST(test_a_bad_member_fails_alone),
+        TEST(test_a_refusal_beside_the_events_of_others),
         TEST(test_what_was_expired_is_not_executed),
         TEST(test_a_full_queue_takes_no_more),
     };
