@@ -166,6 +166,7 @@ static int apply_all(struct consumer_engine *e, struct tx *tx, const struct log_
     if (r != 0)
         return r;
     r = parked_subjects(e, tx, records, count, &parked);
+    fault_point("consumer.parked_known");
     return r < 0 ? r : apply_around(e, tx, records, count, &parked);
 }
 

@@ -260,6 +260,16 @@ long storm_done(const struct storm *s)
     return done;
 }
 
+long storm_count(const struct storm *s, enum storm_fate fate)
+{
+    long count = 0;
+    for (int i = 0; i < s->writer_count; i++)
+        for (long n = 0; n < MIN(atomic_load(&s->shared->writers[i].count), STORM_TRANSACTIONS_MAX);
+             n++)
+            count += s->shared->writers[i].fates[n] == fate;
+    return count;
+}
+
 int storm_wait_done(const struct storm *s, long done, int timeout_ms)
 {
     for (int64_t deadline = mono_ms() + timeout_ms; storm_done(s) < done; poll(NULL, 0, 2))

@@ -64,6 +64,8 @@ void storm_clear(struct storm *s);
 /* Waits until that many transactions were done by all writers together; -1 after timeout_ms. */
 int storm_wait_done(const struct storm *s, long done, int timeout_ms);
 long storm_done(const struct storm *s);
+/* Of all writers, after the storm. */
+long storm_count(const struct storm *s, enum storm_fate fate);
 /* Compares the log with what the writers and the reader saw; prints and returns the number of
  * differences. */
 int storm_verify(const struct storm *s, const char *uri);

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/time.h"
 #include "base/util.h"
 #include "log/consumer.h"
@@ -604,6 +605,41 @@ static void test_replay_beside_new_events(void **state)
     }
 }
 
+/* The engine knows that the subject is parked; before it can queue the next event behind it, an
+ * operator takes all away. The row's lock orders the two: the event is not left waiting behind
+ * nothing. */
+static atomic_int parked_known, replay_done;
+
+static void hold_when_parked_is_known(const char *name)
+{
+    if (strcmp(name, "consumer.parked_known") != 0 || atomic_exchange(&parked_known, 1))
+        return;
+    for (int64_t deadline = mono_ms() + 700; !atomic_load(&replay_done) && mono_ms() < deadline;)
+        poll(NULL, 0, 5);
+}
+
+static void test_replay_just_before_one_queues_up(void **state)
+{
+    struct context *c = *state;
+    struct dead_letter_replay replay;
+    handler.sick = "s0";
+    happen(1, 1, "thing.happened.v1");
+    c->engine = start(c, "a");
+    WAIT_FOR(status(c).dead_letters == 1);
+    handler.sick = NULL;
+    atomic_store(&parked_known, 0);
+    atomic_store(&replay_done, 0);
+    fault_set_hook(hold_when_parked_is_known);
+    happen(1, 1, "thing.happened.v1");
+    WAIT_FOR(atomic_load(&parked_known));
+    assert_int_equal(dead_letter_replay(c->pg, &c->arena, "other", "s0", apply, NULL, &replay), 0);
+    atomic_store(&replay_done, 1);
+    fault_set_hook(NULL);
+    WAIT_FOR(status(c).position == 2);
+    assert_int_equal(status(c).dead_letters, 0);
+    assert_effects_are_all(c, 2);
+}
+
 static void test_a_source_that_refuses(void **state)
 {
     struct context *c = *state;
@@ -636,6 +672,7 @@ int main(void)
         CASE(test_a_rebase_under_way_is_seen),
         CASE(test_one_leads),
         CASE(test_replay_beside_new_events),
+        CASE(test_replay_just_before_one_queues_up),
         CASE(test_a_source_that_refuses),
     };
     return cmocka_run_group_tests(tests, setup_group, teardown_group);
