@@ -37,10 +37,13 @@ bool columns_read_header(struct columns *c, const struct message_rules *rules,
     *c = (struct columns){ .rules = rules };
     for (int i = 0; i < header->count; i++) {
         const char *name = header->texts[i];
+        if (!wire_pattern_matches(WIRE_PATTERN_CODE, name, header->sizes[i])) {
+            snprintf(ret_fault->column, sizeof(ret_fault->column), "the %d. of its columns", i + 1);
+            ret_fault->reason = "unknown_column"; /* told by number: the name may be anything */
+            return false;
+        }
         const ProtobufCFieldDescriptor *field =
-            strlen(name) == header->sizes[i]
-                ? protobuf_c_message_descriptor_get_field_by_name(rules->descriptor, name)
-                : NULL;
+            protobuf_c_message_descriptor_get_field_by_name(rules->descriptor, name);
         if (!field || field->type == PROTOBUF_C_TYPE_MESSAGE)
             return cell_refuse(ret_fault, name, "unknown_column");
         if (has_column(c, field))

@@ -217,6 +217,9 @@ static void test_headers(void **state)
         { "", "units.csv:1:no_header:the file is empty;" },
         { "code,division,name\n", "units.csv:1:column_missing:kind;" },
         { "code,division,name,kind,colour\n", "units.csv:1:unknown_column:colour;" },
+        { "code,division,name,kind,\xff\x1b[2J\n",
+          "units.csv:1:unknown_column:the 5. of its columns;" },
+        { "code,division,,kind,name\n", "units.csv:1:unknown_column:the 3. of its columns;" },
         { "code,division,name,kind,code\n", "units.csv:1:column_twice:code;" },
         { "code,\"division\nname,kind\n", "units.csv:1:broken_row:" },
     };
