@@ -182,6 +182,6 @@ bool rules_may_see_event(const struct principal *reader, const struct log_record
 {
     static const char principals[] = "principal:";
     if (strncmp(event->subject, principals, sizeof(principals) - 1) != 0)
-        return true; /* public rows are everyone's, wherever they stand */
+        return true; /* public rows: division decides alone */
     return !reader->revoked && (reader->roles & ROLES_OF_THE_HOUSE);
 }
