@@ -1,16 +1,25 @@
 /* A complaint as its readers see it. */
+#include <stdlib.h>
+
 #include "base/err.h"
 #include "base/log.h"
 #include "complaints.h"
 
+static int by_kind(const void *a, const void *b)
+{
+    return (int)(*(Clock *const *)a)->kind - (int)(*(Clock *const *)b)->kind;
+}
+
 void clocks_view(struct request *rq, const struct clock *clocks, int clock_count, size_t *ret_count,
                  Clock ***ret_clocks)
 {
+    /* By kind, however they came about: an answer and its replay are the same. */
     Clock **list = arena_array(rq->arena, Clock *, clock_count);
     for (int i = 0; i < clock_count; i++) {
         list[i] = wire_new(rq->arena, &clock_rules);
         clock_view(&clocks[i], rq->reference, rq->now_ms, rq->arena, list[i]);
     }
+    qsort(list, (size_t)clock_count, sizeof(*list), by_kind);
     *ret_clocks = list;
     *ret_count = (size_t)clock_count;
 }

@@ -63,8 +63,9 @@ class Api:
             try:
                 connection.request(method, path, data, {k: v for k, v in sent.items() if v is not None})
                 return Answer(connection.getresponse())
-            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
-                if fresh:
+            except (http.client.HTTPException, OSError) as error:
+                self.local.connection = None
+                if fresh or not isinstance(error, (http.client.RemoteDisconnected, ConnectionError)):
                     raise
 
     def get(self, path, **query):

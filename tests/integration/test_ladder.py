@@ -18,11 +18,13 @@ def advance_to(world, instant):
 
 
 def cards(world, complaint, kind='reply'):
+    world.now()  # answers once supervision has caught up
     listed = world.supervisor_370102.get('/v1/cards', subject=complaint['id'], page_size=200).expect(200)['cards']
     return sorted((c['color'], c['state']) for c in listed if c['clock_kind'] == kind)
 
 
 def orders(world, complaint):
+    world.now()
     listed = world.supervisor_37.get('/v1/orders', subject=complaint['id'], page_size=200).expect(200)['orders']
     return sorted(listed, key=lambda o: o['issued_at'])
 
@@ -65,14 +67,16 @@ def test_cards_orders_and_the_climb_to_the_province(world):
     assert orders(world, ignored)[-1]['reported'] is True
 
 
-def to_first_order(world):
-    c = world.filed()
-    due_on = date.fromisoformat(reply_clock(world, c)['due_on'])
+def to_first_orders(world, count):
+    """That many complaints nobody answered, each with its first order, in step."""
+    ignored = [world.filed() for _ in range(count)]
+    due_on = date.fromisoformat(reply_clock(world, ignored[-1])['due_on'])
     advance_to(world, midnight(CALENDAR.add_working_days(due_on, 1)))
-    assert ('red', 'open') in cards(world, c)
+    assert all(('red', 'open') in cards(world, c) for c in ignored)
     advance_to(world, working_days_from_now(world, 3))
-    order, = orders(world, c)
-    return c, order
+    issued = [orders(world, c) for c in ignored]
+    assert [len(each) for each in issued] == [1] * count
+    return [(c, each[0]) for c, each in zip(ignored, issued)]
 
 
 def test_one_jump_opens_one_step(world):
@@ -84,8 +88,7 @@ def test_one_jump_opens_one_step(world):
 
 
 def test_a_reply_to_the_order_stops_nothing_a_reply_to_the_complaint_does(world):
-    c, order = to_first_order(world)
-    d, other = to_first_order(world)
+    (c, order), (d, other) = to_first_orders(world, 2)
     for o in (order, other):
         world.unit_370102.post(f'/v1/orders/{o["id"]}:sign').expect(200)
         world.unit_370102.post(f'/v1/orders/{o["id"]}:reply', {'text': '正在办理'}).expect(200)
@@ -97,7 +100,7 @@ def test_a_reply_to_the_order_stops_nothing_a_reply_to_the_complaint_does(world)
 
 
 def test_the_body_of_the_level_closes_and_the_rest_is_dropped(world):
-    c, order = to_first_order(world)
+    (c, order), = to_first_orders(world, 1)
     path = f'/v1/orders/{order["id"]}:close'
     world.supervisor_3701.post(path, {'verdict': '责令限期答复'}).expect(403)
     world.supervisor_37.post(path, {'verdict': '责令限期答复'}).expect(403)
@@ -117,7 +120,6 @@ def test_the_second_failed_visit_issues_an_order_with_a_clock_of_its_own(world):
         world.unit_370102.act(c, 'reply', {'text': '已处理'}).expect(200)
         world.hotline_3701.act(c, 'visit', {'reached': True, 'solved': False, 'satisfied': False}).expect(200)
         assert world.hotline_3701.act(c, 'redo', {'reason': '未解决'}).expect(200)
-    world.advance(seconds=0)
     order, = orders(world, c)
     assert order['trigger'] == 'unsatisfied' and order['level'] == 'county' and order['basis_zh']
     clock, = world.supervisor_37.get(f'/v1/orders/{order["id"]}/clocks').expect(200)['clocks']

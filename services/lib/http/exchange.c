@@ -87,10 +87,10 @@ struct http_exchange *exchange_new(struct http_server *server, struct MHD_Connec
 bool exchange_refuse_early(struct http_exchange *x)
 {
     const char *length = http_header(x, "Content-Length");
-    if (!length || strtoull(length, NULL, 10) <= x->body.size_max)
-        return false;
-    x->body_too_large = true;
-    return true;
+    unsigned long long size = length ? strtoull(length, NULL, 10) : 0;
+    if (size > x->body.size_max)
+        x->body_too_large = true;
+    return size > EXCHANGE_DROP_BYTES_MAX;
 }
 
 bool exchange_add_body(struct http_exchange *x, const char *data, size_t size)

@@ -92,7 +92,7 @@ static enum MHD_Result http_access(void *ctx, struct MHD_Connection *connection,
             x->next->previous = x;
         server->exchanges = x;
         server->exchange_count++;
-        /* A body that announces itself too large is answered before it is read. */
+        /* A body that announces itself far too large is answered before it is read. */
         return exchange_refuse_early(x) ? exchange_hand_over(x) : MHD_YES;
     }
     if (*upload_size > 0) {
