@@ -40,6 +40,11 @@ def replica_counts(replicas):
     return counts
 
 
+def _development(instance):
+    """Off loopback the services want to be told twice that this is development, also when they migrate."""
+    return {} if instance.host.startswith('127.') else {'LUJIAN_DEV': '1'}
+
+
 class Cluster:
     """See the package; start() and stop(), or a with statement."""
 
@@ -159,23 +164,22 @@ class Cluster:
         """Start one replica with the configuration that its instance has now."""
         path = self._write_config(instance)
         argv = (str(instances.binary(self.build, f'lujian-{instance.service}')), f'--config={path}')
-        # Off loopback the services want to be told twice that this is development.
-        off_loopback = {} if instance.host.startswith('127.') else {'LUJIAN_DEV': '1'}
         self.supervisor.start(Spec(instance.name, argv, self.run_dir / 'log' / f'{instance.name}.log',
-                                   env=off_loopback | instance.env, wrap=instance.wrap))
+                                   env=_development(instance) | instance.env, wrap=instance.wrap))
 
     def _write_config(self, instance):
         return instances.write_config(self.run_dir, instance, self._databases[instance.service], self.redis.url)
 
     def _migrate(self, service):
-        config = self.replica(service, 1).config()
+        first = self.replica(service, 1)
+        config = first.config()
         log_path = self.run_dir / 'log' / f'{service}-migrate.log'
         with log_path.open('ab') as log:
             try:
                 code = subprocess.run(
                     [str(instances.binary(self.build, f'lujian-{service}')), f'--config={config}', '--migrate'],
-                    env=clean_environment({}), stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=MIGRATE_S,
-                    check=False).returncode
+                    env=clean_environment(_development(first.instance)), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    timeout=MIGRATE_S, check=False).returncode
             except subprocess.TimeoutExpired:
                 raise failure(f'the migration of {service} was not done after {MIGRATE_S:g} s', log_path) from None
         if code != 0:
