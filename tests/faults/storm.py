@@ -1,0 +1,265 @@
+"""An intake storm: clients that file complaints and answer some of them, in shuffled batches, and blindly send again.
+
+Each client holds a batch of tasks. A task is a row of commands, filing first; a command has one key for ever and is sent
+again, at whichever replica, until the answer is definite. A pass over the batch sends every task's next command once, in
+an order that is shuffled anew each time.
+"""
+import collections
+import http.client
+import json
+import random
+import threading
+import time
+import urllib.parse
+import uuid
+
+from lujian.bus.v1 import envelope_pb2
+from lujian.complaints.v1 import complaint_pb2
+from lujian_client import Door, Refused
+
+SOURCE = 'test-storm'
+DIVISION = '370102'
+BATCH = 12
+PAUSE_S = 0.03              # between two passes in which nothing was definite
+HTTP_PATIENCE_S = 3.0
+BUS_PATIENCE_S = 1.5
+FINISH_S = 60.0
+INDEFINITE = {envelope_pb2.ErrorCode.Value(f'ERROR_CODE_{name}') for name in (
+    'IN_PROGRESS', 'RATE_LIMITED', 'NOT_EXECUTED', 'OUTCOME_UNKNOWN', 'INTERNAL')}
+TITLE, TEXT = '夜间占道经营', '路口每晚有摊贩占道。'
+
+
+class Indefinite(Exception):
+    """What came is no definite answer: `reason` says what it was."""
+
+    def __init__(self, reason):
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Task:
+    """One complaint and what is still to be done about it."""
+
+    def __init__(self, external_id, answered):
+        self.external_id, self.id = external_id, None
+        self.steps = ['file', 'sign', 'reply'] if answered else ['file']
+
+    @property
+    def key(self):
+        """The key of the next command."""
+        return f'{self.external_id}-{self.steps[0]}'
+
+
+class HttpClient:
+    """A connection to one gateway; to another one when it breaks."""
+
+    def __init__(self, cluster):
+        self.gateways = [replica.instance.http for replica in cluster.of('gateway')]
+        self.tokens = {who: cluster.credentials[who]['token'] for who in ('hotline_3701', 'unit_370102')}
+        self.connection = None
+
+    def send(self, task):
+        """The complaint's id; Indefinite."""
+        if task.steps[0] == 'file':
+            return self._post('hotline_3701', '/v1/complaints', task.key, {
+                'source': SOURCE, 'external_id': task.external_id, 'channel': 'phone', 'type': 'complaint',
+                'category': '城管执法', 'title': TITLE, 'text': TEXT, 'division': DIVISION,
+                'caller': {'name': '测试市民', 'phone': '19900001234', 'confidential': False, 'wants_reply': True}})
+        body = {'text': '已处理'} if task.steps[0] == 'reply' else {}
+        return self._post('unit_370102', f'/v1/complaints/{task.id}:{task.steps[0]}', task.key, body)
+
+    def _post(self, who, path, key, body):
+        try:
+            if self.connection is None:
+                self.connection = self._connect()
+            self.connection.request('POST', path, json.dumps(body).encode(), {
+                'Authorization': f'Bearer {self.tokens[who]}', 'Content-Type': 'application/json',
+                'Idempotency-Key': key})
+            answer = self.connection.getresponse()
+            told = json.loads(answer.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            raise Indefinite(type(error).__name__) from error
+        if answer.status in (429, 500, 502, 503, 504) or told.get('code') == 'in_progress':
+            raise Indefinite(f'{answer.status} {told.get("code")}')
+        assert answer.status in (200, 201), (path, answer.status, told)
+        return told['id']
+
+    def _connect(self):
+        """To whichever gateway listens: where none takes the connection, nothing was sent."""
+        for url in random.sample(self.gateways, len(self.gateways)):
+            made = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=HTTP_PATIENCE_S)
+            try:
+                made.connect()
+                return made
+            except ConnectionRefusedError:
+                made.close()
+        raise ConnectionRefusedError('no gateway listens')
+
+    def close(self):
+        """Forget the connection."""
+        if self.connection:
+            self.connection.close()
+            self.connection = None
+
+
+class BusClient:
+    """Doors of every replica of complaints, for a centre and for a unit; each sending goes to one of them."""
+
+    def __init__(self, cluster):
+        self.doors = {who: [self._door(cluster, replica, who) for replica in cluster.of('complaints')]
+                      for who in ('hotline_3701', 'unit_370102')}
+
+    @staticmethod
+    def _door(cluster, replica, who):
+        own = cluster.credentials[who]
+        return Door(replica.rpc, replica.public_key, own['curve_public'], own['curve_secret'])
+
+    def send(self, task):
+        """The complaint's id; Indefinite."""
+        step = task.steps[0]
+        if step == 'file':
+            request = complaint_pb2.FileRequest(
+                source=SOURCE, external_id=task.external_id, channel=complaint_pb2.CHANNEL_WEB,
+                type=complaint_pb2.COMPLAINT_TYPE_HELP, title=TITLE, text=TEXT, division=DIVISION)
+        elif step == 'sign':
+            request = complaint_pb2.SignRequest(id=task.id)
+        else:
+            request = complaint_pb2.ReplyRequest(id=task.id, text='已处理')
+        door = random.choice(self.doors['hotline_3701' if step == 'file' else 'unit_370102'])
+        try:
+            body = door.receive(door.send(f'complaints.{step}', request, task.key), BUS_PATIENCE_S)
+        except Refused as refused:
+            if refused.problem.error in INDEFINITE:
+                raise Indefinite(refused.problem.code) from refused
+            raise
+        if body is None:
+            raise Indefinite('silence')
+        return complaint_pb2.Complaint.FromString(body).id
+
+    def close(self):
+        """Close every socket."""
+        for doors in self.doors.values():
+            for door in doors:
+                door.close()
+
+
+class Storm:
+    """`count` complaints by `web` clients over HTTP and `bus` clients over ZeroMQ; every third is signed and replied to."""
+
+    def __init__(self, cluster, account, count=300, web=8, bus=4, endless=False):
+        self.account, self.endless = account, endless
+        self.run = uuid.uuid4().hex[:8]
+        self.left = count
+        self.acknowledged = {}          # external id: id
+        self.replied = []               # ids whose reply was acknowledged
+        self.outcomes = collections.Counter()
+        self.failure = None
+        self.changed = threading.Condition()
+        self.stopping = threading.Event()
+        makers = [HttpClient] * web + [BusClient] * bus
+        self.threads = [threading.Thread(target=self._client, args=(maker, cluster), daemon=True) for maker in makers]
+        self.number = 0
+
+    # ------------------------------------------------------------------ for the test
+
+    def start(self):
+        """Let it begin; itself."""
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def progress(self, more=30, timeout_s=30.0):
+        """Return when so many more complaints were acknowledged, or the storm is over."""
+        with self.changed:
+            target = len(self.acknowledged) + more
+            done = self.changed.wait_for(
+                lambda: self.failure or len(self.acknowledged) >= target or not self._alive(), timeout_s)
+        self._raise()
+        assert done, f'{more} more were not acknowledged in {timeout_s:g} s: {self.outcomes}'
+
+    def over(self):
+        """Is everything acknowledged?"""
+        return not self._alive()
+
+    def finish(self):
+        """Let an endless one come to its end; return when every task is done."""
+        with self.changed:
+            self.endless, self.left = False, self.left if not self.endless else 0
+        until = time.monotonic() + FINISH_S
+        for thread in self.threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        self._raise()
+        assert self.over(), f'not done after {FINISH_S:g} s: {self.outcomes}'
+        return self
+
+    def abandon(self):
+        """After a test, however it went."""
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(2 * HTTP_PATIENCE_S)
+
+    def _raise(self):
+        if self.failure:
+            raise self.failure
+
+    def _alive(self):
+        return any(thread.is_alive() for thread in self.threads)
+
+    # ------------------------------------------------------------------ in the clients' threads
+
+    def _client(self, maker, cluster):
+        client = maker(cluster)
+        try:
+            while not self.stopping.is_set() and (batch := self._batch()):
+                while batch and not self.stopping.is_set():
+                    random.shuffle(batch)
+                    if not self._pass(client, batch):
+                        self.stopping.wait(PAUSE_S)
+                    batch = [task for task in batch if task.steps]
+        except BaseException as error:  # pylint: disable=broad-except
+            with self.changed:
+                self.failure = self.failure or error
+        finally:
+            client.close()
+            with self.changed:
+                self.changed.notify_all()
+
+    def _batch(self):
+        with self.changed:
+            size = BATCH if self.endless else min(BATCH, self.left)
+            self.left -= size
+            first, self.number = self.number, self.number + size
+        return [Task(f'{self.run}-{number}', number % 3 == 0) for number in range(first, first + size)]
+
+    def _pass(self, client, batch):
+        """Each task's next command once; how many answers were definite."""
+        definite = 0
+        for task in batch:
+            if self.stopping.is_set():
+                break
+            try:
+                told = client.send(task)
+            except Indefinite as error:
+                self._count(error.reason)
+                continue
+            definite += 1
+            assert task.id in (None, told), f'{task.external_id} was {task.id}, now it is {told}'
+            task.id = told
+            self._done(task, task.steps.pop(0))
+        return definite
+
+    def _count(self, reason):
+        with self.changed:
+            self.outcomes[reason] += 1
+
+    def _done(self, task, step):
+        with self.changed:
+            self.outcomes['ok'] += 1
+            if step == 'file':
+                self.acknowledged[task.external_id] = task.id
+                self.account.acknowledged[task.external_id] = task.id
+            elif step == 'reply':
+                self.replied.append(task.id)
+                self.account.replied.add(task.id)
+            self.changed.notify_all()
