@@ -154,8 +154,13 @@ static void run_call(struct worker *w, struct call *call)
 static void *worker_run(void *arg)
 {
     struct worker *w = arg;
-    for (struct call *call = next_call(w->all); call; call = next_call(w->all))
+    /* Connected before there is work: whoever asks whether this replica is ready shall know. */
+    while (link_open(&w->link, INT64_MAX)) {
+        struct call *call = next_call(w->all);
+        if (!call)
+            break;
         run_call(w, call);
+    }
     link_close(&w->link);
     return NULL;
 }
@@ -206,6 +211,11 @@ void workers_stop(struct workers *ws)
     link_stop_all(&ws->link_stop);
     for (int i = 0; i < ws->thread_count; i++)
         pthread_join(ws->threads[i].thread, NULL);
+    /* What waits still: the database was away, and nothing of it was begun. */
+    for (struct command *c; (c = command_list_take_first(&ws->queue)) != NULL;) {
+        answer_expired(c);
+        calls_post(ws->calls, c);
+    }
     link_stop_clear(&ws->link_stop);
     pthread_cond_destroy(&ws->changed);
     pthread_mutex_destroy(&ws->mutex);

@@ -189,6 +189,8 @@ static int fill(struct settings *s, const struct conf *conf, const struct servic
     int r = level_of(conf_text(conf, "log-level"), &s->log_level);
     if (r == 0)
         r = check_development(s);
+    if (r == 0)
+        r = curve_file_read(conf_text(conf, "curve-key-file"), &s->curve);
     return r;
 }
 

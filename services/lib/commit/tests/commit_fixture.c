@@ -95,14 +95,29 @@ static int note_lock(struct request *rq, const char *id, struct note *ret)
     return r < 0 ? r : note_from(&rows, ret);
 }
 
+static struct event_address note_address(const char *id)
+{
+    return (struct event_address){
+        .subject = id, .division = NOTE_DIVISION, .audience = "", .correlation = ""
+    };
+}
+
+static void note_filed_event(struct request *rq, const char *id)
+{
+    ComplaintFiled data = COMPLAINT_FILED_INIT;
+    struct event_address address = note_address(id);
+    data.complaint_id = (char *)id;
+    data.division = (char *)NOTE_DIVISION;
+    tx_event(rq->tx, &complaint_filed_event, &address, &data.base);
+}
+
+/* One kind for all acts. */
 static void note_event(struct request *rq, const char *id)
 {
     ComplaintSigned data = COMPLAINT_SIGNED_INIT;
+    struct event_address address = note_address(id);
     data.complaint_id = (char *)id;
     data.division = (char *)NOTE_DIVISION;
-    struct event_address address = {
-        .subject = id, .division = NOTE_DIVISION, .audience = "", .correlation = ""
-    };
     tx_event(rq->tx, &complaint_signed_event, &address, &data.base);
 }
 
@@ -121,7 +136,7 @@ static int file_apply(struct request *rq, const void *message, void *response)
                              pg_bytes(rq->digest, 32), pg_int(COMPLAINT_STATE_DISPATCHED)));
     if (r < 0)
         return r;
-    note_event(rq, arena_strdup(rq->arena, id));
+    note_filed_event(rq, id);
     struct note n = { .state = COMPLAINT_STATE_DISPATCHED,
                       .version = 1,
                       .source = in->source,
