@@ -10,6 +10,7 @@
 #include <zmq.h>
 
 #include "base/err.h"
+#include "base/rand.h"
 #include "bus/door_table.h"
 #include "bus/monitor.h"
 #include "bus/pump.h"
@@ -191,6 +192,10 @@ static int router_open(struct door *door)
         { ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_PATIENCE },
         { 0, 0 },
     };
+    /* libzmq numbers connections from a rand() that it has seeded with the time. Whoever can guess
+     * the numbers can claim one as his own id: he would end the process by it (an assertion of
+     * libzmq's) or wait for another's answers. */
+    srand((unsigned)rand_u64());
     door->router = zmq_socket(door->context, ZMQ_ROUTER);
     if (!door->router)
         return err_errno(ERR_INTERNAL, zmq_errno(), "ROUTER socket");
