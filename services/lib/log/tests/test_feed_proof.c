@@ -2,12 +2,19 @@
  * reader who is revoked while he is sent to, a reader who stands still while 100,000 events pass.
  */
 #include <signal.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "follow_rig.h"
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define PASSING 20000 /* they are slow; the numbers are proved without them */
+#else
 #define PASSING 100000
+#endif
+
+extern char **environ;
 
 static struct pg_fixture *fixture;
 
@@ -23,8 +30,8 @@ static int teardown_group(void **state UNUSED)
     return 0;
 }
 
-/* A process that commits and is killed before it can tell anyone. */
-static void commit_and_die(const char *uri)
+/* A process (this program with --commit) that commits and is killed before it can tell anyone. */
+static int commit_and_die(const char *uri)
 {
     struct pg *pg;
     struct tx tx;
@@ -37,7 +44,7 @@ static void commit_and_die(const char *uri)
         if (tx_commit(&tx) == PG_DONE)
             kill(getpid(), SIGKILL);
     }
-    _exit(1);
+    return 1;
 }
 
 static void test_killed_between_commit_and_pulse(void **state UNUSED)
@@ -47,10 +54,11 @@ static void test_killed_between_commit_and_pulse(void **state UNUSED)
     struct follower *f = follow(&rig, 0, 0, 10);
     for (int i = 0; i < 3; i++) {
         follow_turn(&rig, 300); /* idle */
-        pid_t pid = fork();
-        if (pid == 0)
-            commit_and_die(rig.log.uri);
+        char self[] = "/proc/self/exe", flag[] = "--commit";
+        char *argv[] = { self, flag, (char *)(uintptr_t)rig.log.uri, NULL };
+        pid_t pid;
         int status;
+        assert_int_equal(posix_spawn(&pid, self, NULL, NULL, argv, environ), 0);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
         int64_t start = mono_ms();
@@ -131,11 +139,13 @@ static void test_stopped_reader_while_100000_events_pass(void **state UNUSED)
     while (rig.log.head < PASSING) {
         follow_append(&rig, 1000, 100);
         follow_turn(&rig, 1);
+        /* It shows signs of life and takes nothing. */
+        assert_int_equal(feeds_credit(rig.feeds, &stopped->address, stopped->id, 0), 0);
     }
     follower_reach_head(steady, 10000);
     long grown = resident_kib() - before;
     print_message("%d events passed a stopped reader: %ld KiB more\n", PASSING, grown);
-#ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* they keep what was freed */
     assert_true(grown < 48 * 1024);
 #endif
     assert_int_equal(stopped->events, 200);
@@ -151,8 +161,10 @@ static void test_stopped_reader_while_100000_events_pass(void **state UNUSED)
     follow_rig_close(&rig);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 3 && strcmp(argv[1], "--commit") == 0)
+        return commit_and_die(argv[2]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_killed_between_commit_and_pulse),
         cmocka_unit_test(test_revoked_while_streaming),
