@@ -1,48 +1,26 @@
-/* A PostgreSQL for tests (see the header): a server, its guard, a template for each set of modules,
- * clones of it. */
+/* A PostgreSQL for tests (see the header): a template for each set of modules, clones of it. */
 #include "pg/tests/pg_fixture.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <grp.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <pwd.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <libpq-fe.h>
 
 #include "base/err.h"
 #include "base/sha.h"
-#include "base/time.h"
 #include "base/util.h"
+#include "pg/tests/pg_fixture_server.h"
 
 #define DATABASES_MAX 256
-#define START_MS      60000
-#define PATH_SIZE     256
-#define BIN           "/usr/lib/postgresql/15/bin"
 
 struct pg_fixture {
-    char directory[PATH_SIZE]; /* "" = a server that is not ours */
+    struct pg_server server;
     char uri[1024];
     const struct pg_module *const *modules;
     char template_name[64];
     struct pg *admin;
-    bool fsync;
-    int port;
-    pid_t postmaster, guard;
-    int guard_fd;
     char *databases[DATABASES_MAX];
     char *tcp_uris[DATABASES_MAX];
     int database_count, tcp_uri_count;
@@ -54,262 +32,44 @@ static int complain(const char *what)
     return -1;
 }
 
-/* ------------------------------------------------------------------ processes */
-
-static bool become_postgres(void)
+static struct pg_fixture *fixture_new(const struct pg_module *const *modules, const char *uri)
 {
-    if (geteuid() != 0)
-        return true;
-    const struct passwd *user = getpwnam("postgres");
-    return user && !setgroups(0, NULL) && !setgid(user->pw_gid) && !setuid(user->pw_uid);
-}
-
-/* Starts BIN/argv[0] as user postgres with its output in the log; its pid or -1. */
-static pid_t spawn(const struct pg_fixture *f, const char *const *argv)
-{
-    char program[PATH_SIZE], log[PATH_SIZE + 16];
-    snprintf(program, sizeof(program), BIN "/%s", argv[0]);
-    snprintf(log, sizeof(log), "%s/log", f->directory);
-    pid_t pid = fork();
-    if (pid != 0)
-        return pid;
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    int in = open("/dev/null", O_RDONLY), out = open(log, O_WRONLY | O_APPEND | O_CREAT, 0666);
-    dup2(in, 0);
-    dup2(out, 1);
-    dup2(out, 2);
-    close_range(3, ~0U, 0);
-    if (chdir("/") == 0 && become_postgres())
-        execv(program, (char *const *)argv);
-    _exit(127);
-}
-
-static int wait_exit(pid_t pid)
-{
-    int status;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-int pg_fixture_run(struct pg_fixture *f, const char *const *argv)
-{
-    pid_t pid = spawn(f, argv);
-    return pid < 0 ? -1 : wait_exit(pid);
-}
-
-static int remove_entry(const char *path, const struct stat *st UNUSED, int type UNUSED,
-                        struct FTW *ftw UNUSED)
-{
-    return remove(path);
-}
-
-/* The postmaster of a data directory, by its pid file; 0 if there is none. */
-static pid_t postmaster_of(const char *directory)
-{
-    char path[PATH_SIZE + 32], line[32] = "";
-    snprintf(path, sizeof(path), "%s/data/postmaster.pid", directory);
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return 0;
-    pid_t pid = fgets(line, sizeof(line), file) ? (pid_t)atoi(line) : 0;
-    fclose(file);
-    char link[PATH_SIZE] = "";
-    snprintf(path, sizeof(path), "/proc/%d/cwd", (int)pid);
-    bool ours = pid > 1 && readlink(path, link, sizeof(link) - 1) > 0 &&
-                !strncmp(link, directory, strlen(directory));
-    return ours ? pid : 0;
-}
-
-static volatile sig_atomic_t parent_died;
-
-static void on_parent_death(int number UNUSED)
-{
-    parent_died = 1;
-}
-
-/* Waits for a byte, or for the test's death; then no server and no directory is left. */
-_Noreturn static void guard_run(const char *directory, int fd, pid_t parent)
-{
-    struct sigaction action = { .sa_handler = on_parent_death };
-    sigaction(SIGTERM, &action, NULL);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    sigset_t blocked, none;
-    sigemptyset(&none);
-    sigemptyset(&blocked);
-    sigaddset(&blocked, SIGTERM);
-    sigprocmask(SIG_SETMASK, &blocked, NULL);
-    signal(SIGINT, SIG_IGN);
-    struct pollfd p = { .fd = fd, .events = POLLIN };
-    while (!parent_died && getppid() == parent && ppoll(&p, 1, NULL, &none) <= 0) {
-    }
-    pid_t postmaster = postmaster_of(directory);
-    if (postmaster) {
-        kill(postmaster, SIGCONT);
-        kill(postmaster, SIGQUIT);
-        while (kill(postmaster, 0) == 0 && postmaster_of(directory) == postmaster)
-            poll(NULL, 0, 10); /* not our child: nothing tells of its end */
-    }
-    nftw(directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-    _exit(0);
-}
-
-static int guard_start(struct pg_fixture *f)
-{
-    int fds[2];
-    pid_t parent = getpid();
-    if (pipe2(fds, O_CLOEXEC) != 0)
-        return -1;
-    f->guard = fork();
-    if (f->guard < 0)
-        return -1;
-    if (f->guard == 0) {
-        setpgid(0, 0);
-        dup2(fds[0], 0);
-        close_range(3, ~0U, 0);
-        guard_run(f->directory, 0, parent);
-    }
-    close(fds[0]);
-    f->guard_fd = fds[1];
-    return 0;
-}
-
-/* ------------------------------------------------------------------ the server */
-
-static int free_port(void)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int port = -1;
-    if (fd >= 0 && !bind(fd, (struct sockaddr *)&address, size) &&
-        !getsockname(fd, (struct sockaddr *)&address, &size))
-        port = ntohs(address.sin_port);
-    close(fd);
-    return port;
-}
-
-static int server_start(struct pg_fixture *f)
-{
-    char data[PATH_SIZE + 16], port[32], sockets[PATH_SIZE + 64];
-    snprintf(data, sizeof(data), "%s/data", f->directory);
-    snprintf(port, sizeof(port), "port=%d", f->port);
-    snprintf(sockets, sizeof(sockets), "unix_socket_directories=%s", f->directory);
-    f->postmaster =
-        spawn(f, (const char *[]){ "postgres", "-D", data, "-c", port, "-c", sockets, "-c",
-                                   "listen_addresses=127.0.0.1", "-c", "max_connections=150", "-c",
-                                   f->fsync ? "fsync=on" : "fsync=off", "-c", "jit=off", "-c",
-                                   "cluster_name=lujian-test", NULL });
-    if (f->postmaster < 0)
-        return -1;
-    for (int64_t deadline = mono_ms() + START_MS; mono_ms() < deadline; poll(NULL, 0, 20)) {
-        if (PQping(f->uri) == PQPING_OK)
-            return 0;
-        if (waitpid(f->postmaster, NULL, WNOHANG) == f->postmaster)
-            break;
-    }
-    fprintf(stderr, "pg_fixture: the server does not start; see %s/log:\n", f->directory);
-    char command[PATH_SIZE + 64];
-    snprintf(command, sizeof(command), "tail -n 20 %s/log >&2", f->directory);
-    if (system(command) != 0)
-        fprintf(stderr, "pg_fixture: no log\n");
-    return -1;
-}
-
-static int make_data(struct pg_fixture *f, const struct pg_fixture_options *o)
-{
-    char data[PATH_SIZE + 16], conf[PATH_SIZE + 48];
-    snprintf(data, sizeof(data), "%s/data", f->directory);
-    snprintf(conf, sizeof(conf), "%s/postgresql.conf", data);
-    if (o->data_copy)
-        return rename(o->data_copy, data);
-    const char *argv[] = { "initdb",
-                           "-D",
-                           data,
-                           "-U",
-                           "postgres",
-                           "-A",
-                           "trust",
-                           "--no-sync",
-                           "--encoding=UTF8",
-                           "--locale=C.UTF-8",
-                           "--data-checksums",
-                           "--no-instructions",
-                           NULL };
-    if (pg_fixture_run(f, argv) != 0)
-        return -1;
-    FILE *file = fopen(conf, "ae");
-    if (!file)
-        return -1;
-    fprintf(file, "\n%s\n", o->conf ? o->conf : "");
-    return fclose(file);
+    struct pg_fixture *f = calloc(1, sizeof(*f));
+    assert_always(f);
+    f->modules = modules;
+    f->server.guard_fd = -1;
+    snprintf(f->uri, sizeof(f->uri), "%s", uri);
+    return f;
 }
 
 struct pg_fixture *pg_fixture_open_private(const struct pg_fixture_options *o)
 {
-    struct pg_fixture *f = calloc(1, sizeof(*f));
-    assert_always(f);
-    f->modules = o->modules;
-    f->fsync = !o->no_fsync;
-    f->guard_fd = -1;
-    snprintf(f->directory, sizeof(f->directory), "/tmp/lujian-pg-XXXXXX");
-    if (!mkdtemp(f->directory) || guard_start(f) < 0) {
-        free(f);
-        return NULL;
-    }
-    const struct passwd *user = getpwnam("postgres");
-    if (geteuid() == 0 && (!user || chown(f->directory, user->pw_uid, user->pw_gid) != 0)) {
-        complain("root needs a user postgres");
+    struct pg_fixture *f = fixture_new(o->modules, "");
+    if (pg_server_open(&f->server, o->no_fsync, o->conf, o->data_copy) < 0) {
         pg_fixture_close(f);
         return NULL;
     }
-    f->port = free_port();
-    snprintf(f->uri, sizeof(f->uri), "host='%s' port=%d user=postgres dbname=postgres",
-             f->directory, f->port);
-    if (make_data(f, o) < 0 || server_start(f) < 0) {
-        complain("start");
-        pg_fixture_close(f);
-        return NULL;
-    }
+    snprintf(f->uri, sizeof(f->uri), "%s", f->server.uri);
     return f;
 }
 
 struct pg_fixture *pg_fixture_open(const struct pg_module *const *modules)
 {
     const char *uri = getenv("LUJIAN_TEST_PG_URI");
-    if (!uri || !*uri)
-        return pg_fixture_open_private(
-            &(struct pg_fixture_options){ .modules = modules, .no_fsync = true });
-    struct pg_fixture *f = calloc(1, sizeof(*f));
-    assert_always(f);
-    f->modules = modules;
-    f->guard_fd = -1;
-    snprintf(f->uri, sizeof(f->uri), "%s", uri);
-    return f;
+    if (uri && *uri)
+        return fixture_new(modules, uri);
+    return pg_fixture_open_private(
+        &(struct pg_fixture_options){ .modules = modules, .no_fsync = true });
 }
 
 void pg_fixture_close(struct pg_fixture *f)
 {
     if (!f)
         return;
-    while (f->database_count > 0 && !f->directory[0])
+    while (f->database_count > 0 && !f->server.directory[0])
         pg_fixture_drop(f, f->databases[f->database_count - 1]);
     pg_close(f->admin);
-    if (f->postmaster > 0) {
-        pg_fixture_signal(f, SIGCONT);
-        kill(f->postmaster, SIGQUIT);
-        wait_exit(f->postmaster);
-    }
-    if (f->guard_fd >= 0) {
-        ssize_t written = write(f->guard_fd, "q", 1);
-        close(f->guard_fd);
-        if (written == 1)
-            wait_exit(f->guard);
-    }
+    pg_server_close(&f->server);
     for (int i = 0; i < f->database_count; i++)
         free(f->databases[i]);
     for (int i = 0; i < f->tcp_uri_count; i++)
@@ -460,7 +220,7 @@ struct pg *pg_fixture_connect(struct pg_fixture *f, const char *uri)
 
 pid_t pg_fixture_pid(const struct pg_fixture *f)
 {
-    return f->postmaster;
+    return f->server.postmaster;
 }
 
 const char *pg_fixture_uri(const struct pg_fixture *f)
@@ -470,45 +230,31 @@ const char *pg_fixture_uri(const struct pg_fixture *f)
 
 int pg_fixture_port(const struct pg_fixture *f)
 {
-    return f->port;
+    return f->server.port;
 }
 
 const char *pg_fixture_directory(const struct pg_fixture *f)
 {
-    return f->directory;
+    return f->server.directory;
 }
 
 const char *pg_fixture_tcp_uri(struct pg_fixture *f, const char *uri)
 {
-    assert_always(f->port && f->tcp_uri_count < DATABASES_MAX);
-    return f->tcp_uris[f->tcp_uri_count++] = conninfo_for(f, uri, NULL, f->port);
-}
-
-/* Backends are groups of their own but stay the postmaster's children. */
-static void signal_children(pid_t parent, int number)
-{
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)parent, (int)parent);
-    FILE *file = fopen(path, "re");
-    int pid;
-    while (file && fscanf(file, "%d", &pid) == 1)
-        kill((pid_t)pid, number);
-    if (file)
-        fclose(file);
+    assert_always(f->server.port && f->tcp_uri_count < DATABASES_MAX);
+    return f->tcp_uris[f->tcp_uri_count++] = conninfo_for(f, uri, NULL, f->server.port);
 }
 
 int pg_fixture_signal(struct pg_fixture *f, int number)
 {
-    if (f->postmaster <= 0)
-        return -1;
-    signal_children(f->postmaster, number);
-    return kill(f->postmaster, number);
+    return pg_server_signal(&f->server, number);
 }
 
 int pg_fixture_crash(struct pg_fixture *f)
 {
-    if (pg_fixture_signal(f, SIGKILL) < 0)
-        return -1;
-    wait_exit(f->postmaster);
-    return server_start(f);
+    return pg_server_crash(&f->server);
+}
+
+int pg_fixture_run(struct pg_fixture *f, const char *const *argv)
+{
+    return pg_server_run(&f->server, argv);
 }
