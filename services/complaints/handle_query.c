@@ -104,6 +104,14 @@ static int list_views(struct request *rq, struct complaint_row *rows, int count,
     return 0;
 }
 
+/* Of one complaint in an answer; its ids, numbers and clocks have a bound of their own. */
+static size_t texts_of(const void *item)
+{
+    const struct complaint_row *row = item;
+    return strlen(row->title) + strlen(row->body) + strlen(row->place) + strlen(row->reply_text) +
+           strlen(row->reply_basis) + strlen(row->visit_note) + 2048;
+}
+
 int complaint_list(struct request *rq, const void *message, void *reply)
 {
     const ListRequest *in = message;
@@ -126,8 +134,9 @@ int complaint_list(struct request *rq, const void *message, void *reply)
     r = store_complaint_list(rq->pg, rq->arena, &filter, &rows, &count);
     if (r < 0)
         return r;
-    if (count > page_size) {
-        count = page_size;
+    int fit = page_fit(rows, sizeof(*rows), MIN(count, page_size), texts_of);
+    if (count > fit) {
+        count = fit;
         out->next_page_token = arena_strdup(rq->arena, page_token_seal(rq, in, rows[count - 1].id));
     }
     return list_views(rq, rows, count, out);

@@ -3,12 +3,20 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/util.h"
 #include "supervision.h"
 
 int order_get(struct request *rq, const void *message, void *out)
 {
     const GetOrderRequest *in = message;
     return order_view_by_id(rq, in->id, out);
+}
+
+/* Of one order in an answer; the rest of it has a bound of its own. */
+static size_t texts_of(const void *item)
+{
+    const struct order_row *row = item;
+    return strlen(row->reply_text) + strlen(row->verdict) + 1024;
 }
 
 int order_list(struct request *rq, const void *message, void *reply)
@@ -30,8 +38,9 @@ int order_list(struct request *rq, const void *message, void *reply)
     r = store_order_list(rq->pg, rq->arena, &filter, &rows, &count);
     if (r < 0)
         return r;
-    if (count == filter.page.count_max) {
-        count--;
+    int fit = page_fit(rows, sizeof(*rows), MIN(count, filter.page.count_max - 1), texts_of);
+    if (count > fit) {
+        count = fit;
         out->next_page_token = list_next(rq, in, rows[count - 1].issued_at, rows[count - 1].id);
     }
     out->orders = arena_array(rq->arena, Order *, count);

@@ -150,6 +150,18 @@ def test_lists_page_through_everything_once(world):
     assert [c['id'] for c in found['complaints']] == [mine[3]]
 
 
+def test_a_page_of_long_texts_ends_early(world):
+    """A page's answer must fit a frame of the bus, whatever its texts."""
+    mine = {world.filed(text='长' * 21000, source='test-long')['id'] for _ in range(12)}
+    seen, token, pages = set(), None, 0
+    while token != '':
+        query = {'page_token': token} if token else {}
+        page = world.hotline_3701.get('/v1/complaints', source='test-long', page_size=200, **query).expect(200)
+        seen |= {c['id'] for c in page['complaints']}
+        token, pages = page['next_page_token'], pages + 1
+    assert seen == mine and pages == 2
+
+
 def test_page_tokens_are_bound_to_principal_and_filter(world):
     for i in range(3):
         world.filed()

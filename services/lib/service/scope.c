@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/util.h"
 #include "reference/snapshot.h"
 
 #define COUNTY_DIGITS 6
@@ -38,6 +39,17 @@ int request_scope(struct request *rq, const char *asked, struct scope *ret)
     ret->counties = county_list(rq->arena, ret->prefixes);
     ret->audience = principal_audience(rq->actor);
     return 0;
+}
+
+int page_fit(const void *items, size_t item_size, int count, size_t (*bytes_of)(const void *item))
+{
+    size_t bytes = 0;
+    for (int i = 0; i < count; i++) {
+        bytes += bytes_of((const char *)items + (size_t)i * item_size);
+        if (bytes > PAGE_BYTES_MAX)
+            return MAX(i, 1);
+    }
+    return count;
 }
 
 struct pg_param scope_param(struct arena *arena, const char *const *list)
