@@ -119,10 +119,15 @@ def test_the_demo_cast_is_loaded_into_a_running_cluster(command, fresh_dir):
     assert 'loaded' not in command('up', '--demo-cast').stdout
 
 
+def hear_interrupts():
+    """A test run in the background may have been told to ignore them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_up_leaves_nothing(command, fresh_dir, fake_build):
     env = {**os.environ, 'PYTHONPATH': str(ROOT / 'scripts'), 'LUJIAN_BUILD': str(fake_build)}
     with subprocess.Popen([sys.executable, '-m', 'cluster', '--run', str(fresh_dir), 'up'], env=env, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as up:
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=hear_interrupts) as up:
         assert 'PostgreSQL' in up.stdout.readline()
         up.send_signal(signal.SIGINT)
         assert up.wait(60) == 130

@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -229,11 +231,12 @@ static void write_alarms(struct buf *out, struct service *s)
 
 static double resident_bytes(void)
 {
+    char text[128] = "";
     long pages = 0;
     FILE *f = fopen("/proc/self/statm", "re");
     if (f) {
-        if (fscanf(f, "%*s %ld", &pages) != 1)
-            pages = 0;
+        const char *second = fgets(text, sizeof(text), f) ? strchr(text, ' ') : NULL;
+        pages = second ? strtol(second, NULL, 10) : 0;
         fclose(f);
     }
     return (double)pages * (double)sysconf(_SC_PAGESIZE);
