@@ -205,3 +205,17 @@ def test_a_replica_waits_for_its_database(home):
         notes.client(one).file(unique()).complaint()
     finally:
         notes.close()
+
+
+@pytest.mark.parametrize('cluster', [{'complaints': 1, 'supervision': 1}], indirect=True)
+def test_connections_are_counted(cluster):
+    """What the replica says that it may hold is what it holds, each connection named after its purpose."""
+    for one in cluster.replicas:
+        operator = cluster.client(one, 'operator')
+        told = node_pb2.StatusResponse.FromString(operator.call(f'{one.service}.status').body).connections_max
+        with Sql(cluster.postgres.uri()) as cursor:
+            cursor.execute('SELECT application_name FROM pg_stat_activity WHERE application_name LIKE %s',
+                           (f'{one.name}%',))
+            held = sorted(row[0].removeprefix(f'{one.name} ') for row in cursor.fetchall())
+        # The feeds' reader connects when a feed lags behind what is in memory.
+        assert len(held) == len(set(held)) and told == len(set(held) | {'feeds'}), held

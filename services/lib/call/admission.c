@@ -75,12 +75,20 @@ static int caller_may(struct call *call)
     return 0;
 }
 
-/* Signs of life and what ends a feed are answered while draining; new work is not begun. */
+static int queue_full(void)
+{
+    return err_set_reason(ERR_NOT_EXECUTED, "queue_full", "too much waits already");
+}
+
+/* Signs of life and what ends a feed are always answered; new work is not begun while draining, nor
+ * while what waits takes too much memory. */
 static int take_work(struct call *call)
 {
     bool begins = !call->method->on_loop || call->method->on_loop->starts;
     if (call->calls->draining && begins)
         return err_set_reason(ERR_NOT_EXECUTED, "draining", "this replica is about to stop");
+    if (begins && call->calls->open_bytes > call->calls->options.open_bytes_max)
+        return queue_full();
     return 0;
 }
 
@@ -162,6 +170,7 @@ void calls_on_message(void *ctx, const struct door_address *from, const uint8_t 
     struct call *call = call_new(cs, from);
     cs->arrivals++;
     call->bytes_in = head_size + body_size;
+    cs->open_bytes += call->bytes_in;
     err_clear();
     int r = admit(call, head, head_size, body, body_size);
     if (r < 0)
@@ -169,5 +178,5 @@ void calls_on_message(void *ctx, const struct door_address *from, const uint8_t 
     else if (call->method->on_loop)
         call->method->on_loop->fn(cs->options.ctx, call);
     else if (!enqueue(call))
-        call_fail(call, err_set_reason(ERR_NOT_EXECUTED, "queue_full", "too much waits already"));
+        call_fail(call, queue_full());
 }

@@ -26,6 +26,7 @@ struct call *call_new(struct calls *cs, const struct door_address *from)
 void call_free(struct call *call)
 {
     call->calls->open--;
+    call->calls->open_bytes -= call->bytes_in;
     snapshot_put(call->snapshot);
     arena_clear(&call->arena);
     free(call);

@@ -44,6 +44,7 @@ struct calls_options {
     int worker_queue_max, commit_queue_max;
     uint32_t budget_default_ms;
     size_t unpack_bytes_max;             /* of one request, in its arena */
+    size_t open_bytes_max;               /* of all requests that are open, as they came */
     int64_t rate_per_second, rate_burst; /* of a principal; 0 = no limit */
 };
 

@@ -55,6 +55,7 @@ struct calls {
     struct loop_timer *expiry;
     bool draining, troubled;
     int open, arrivals;
+    size_t open_bytes;
     uint64_t bytes_in, bytes_out, unsent;
 };
 

@@ -301,7 +301,7 @@ static int follower_start(struct service *s, const struct consumer *consumer)
     if (consumer)
         list_types(f);
     struct consumer_options options = {
-        .pg = &s->pg,
+        .pg = service_link(s, f->stream),
         .stream = f->stream,
         .instance = s->settings.instance,
         .source = { .open = source_open, .credit = source_credit, .close = source_close, .ctx = f },

@@ -18,6 +18,7 @@
 #include "service/settings.h"
 
 #define SERVICE_MODULES_MAX   8
+#define SERVICE_LINKS_MAX     16
 #define SERVICE_FOLLOWERS_MAX 8
 #define TICK_MS               100
 #define PULSE_IDLE_MS         1000
@@ -33,6 +34,11 @@ struct service {
     uint8_t page_key[SHA256_SIZE];
     const struct pg_module *modules[SERVICE_MODULES_MAX + 1];
     struct pg_options pg;
+    struct {
+        struct pg_options options;
+        char name[80];
+    } links[SERVICE_LINKS_MAX];
+    int link_count;
 
     struct loop *loop;
     struct loop_signals *signals;
@@ -61,6 +67,10 @@ struct service {
     bool ticking_status;
     atomic_bool pulse_posted, draining;
 };
+
+/* service.c: the options of a connection that is named after its purpose; they live as long as the
+ * replica. */
+const struct pg_options *service_link(struct service *s, const char *purpose);
 
 /* node.c: ping, time, status and what else every service answers. */
 void node_methods_build(struct service *s);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -116,6 +117,22 @@ static void modules_list(struct service *s)
                                  .modules = s->modules };
 }
 
+const struct pg_options *service_link(struct service *s, const char *purpose)
+{
+    char name[sizeof(s->links[0].name)];
+    snprintf(name, sizeof(name), "%.50s %.24s", s->settings.instance, purpose);
+    for (int i = 0; i < s->link_count; i++) {
+        if (strcmp(s->links[i].name, name) == 0)
+            return &s->links[i].options;
+    }
+    assert_always(s->link_count < SERVICE_LINKS_MAX);
+    int i = s->link_count++;
+    memcpy(s->links[i].name, name, sizeof(name));
+    s->links[i].options = s->pg;
+    s->links[i].options.application_name = s->links[i].name;
+    return &s->links[i].options;
+}
+
 static int step_migrate(struct service *s)
 {
     return pg_migrate(s->settings.database, s->modules);
@@ -154,7 +171,7 @@ static void on_mirror_change(void *ctx, const struct snapshot *snapshot)
 
 static int step_open_mirror(struct service *s)
 {
-    struct mirror_options options = { .pg = &s->pg,
+    struct mirror_options options = { .pg = service_link(s, "mirror"),
                                       .own_log = strcmp(s->definition->name, "registry") == 0,
                                       .on_change = on_mirror_change,
                                       .on_fault = on_mirror_fault,
@@ -241,6 +258,7 @@ static int start_calls(struct service *s)
         .commit_queue_max = (int)conf_int(conf, "queue-commands"),
         .budget_default_ms = (uint32_t)conf_int(conf, "budget-ms"),
         .unpack_bytes_max = (size_t)conf_int(conf, "request-memory-kib") * 1024,
+        .open_bytes_max = (size_t)conf_int(conf, "queue-mib") * 1024 * 1024,
         .rate_per_second = conf_int(conf, "rate-per-second"),
         .rate_burst = conf_int(conf, "rate-burst"),
     };
@@ -297,7 +315,8 @@ static int start_scanner(struct service *s)
     if (!s->definition->clocks)
         return 0;
     struct clock_scanner *scanner;
-    int r = clock_scanner_start(&scanner, s->definition->clocks, &s->pg, stream_on_commit, s);
+    int r = clock_scanner_start(&scanner, s->definition->clocks, service_link(s, "clocks"),
+                                stream_on_commit, s);
     if (r < 0)
         return r;
     clock_scanner_watch(scanner, on_clock_figures, s);

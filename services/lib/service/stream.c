@@ -258,15 +258,17 @@ static int send_frame(void *ctx, const struct door_address *to, const uint8_t *h
 
 int stream_start(struct service *s)
 {
-    struct tail_options tail = {
-        .pg = &s->pg, .on_batch = on_batch, .on_epoch = on_epoch, .on_fault = on_fault, .ctx = s
-    };
+    struct tail_options tail = { .pg = service_link(s, "tail"),
+                                 .on_batch = on_batch,
+                                 .on_epoch = on_epoch,
+                                 .on_fault = on_fault,
+                                 .ctx = s };
     int r = tail_start(&s->tail, &tail);
     if (r < 0)
         return r;
     struct feeds_options options = { .loop = s->loop,
                                      .stream = s->definition->name,
-                                     .pg = &s->pg,
+                                     .pg = service_link(s, "feeds"),
                                      .tail = s->tail,
                                      .authority = { .look = reader_look,
                                                     .may_see = reader_may_see,

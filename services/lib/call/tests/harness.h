@@ -174,6 +174,7 @@ static void rig_open(struct rig *rig, const char *uri, const struct calls_option
     options.commit_queue_max = options.commit_queue_max ? options.commit_queue_max : 1000;
     options.budget_default_ms = 10000;
     options.unpack_bytes_max = 8 * 1024 * 1024;
+    options.open_bytes_max = options.open_bytes_max ? options.open_bytes_max : 64 * 1024 * 1024;
     assert_int_equal(calls_open(&rig->calls, &options), 0);
     assert_int_equal(pthread_create(&rig->thread, NULL, rig_run, rig), 0);
 }

@@ -284,6 +284,39 @@ static void test_a_full_queue(void **state)
     pg_close(other);
 }
 
+static void test_requests_that_wait_may_hold_so_much(void **state)
+{
+    (void)state;
+    struct pg *other = pg_fixture_connect(fixture, uri);
+    assert_int_equal(pg_script(other, "BEGIN; LOCK TABLE note IN ACCESS EXCLUSIVE MODE"), 0);
+    struct rig small;
+    rig_open(&small, uri, &(struct calls_options){ .open_bytes_max = 100 * 1024 }, "");
+    char text[60 * 1024];
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    uint64_t ids[4];
+    for (int i = 0; i < 4; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "big%d", i);
+        FileRequest in = rig_file(name, "one");
+        RequestHead head = REQUEST_HEAD_INIT;
+        in.text = text;
+        head.method = (char *)"complaints.file";
+        head.key = name;
+        ids[i] = rig_request(&small, HOTLINE, &head, &in.base);
+    }
+    struct rig_answer last = rig_wait(&small, ids[3]);
+    assert_int_equal(code_of(&last), ERR_NOT_EXECUTED);
+    assert_string_equal(reason_of(&last), "queue_full");
+    struct rig_answer ping = rig_call(&small, HOTLINE, "complaints.ping", "", NULL);
+    assert_int_equal(code_of(&ping), 0);
+    assert_int_equal(pg_script(other, "ROLLBACK"), 0);
+    struct rig_answer first = rig_wait(&small, ids[0]);
+    assert_int_equal(code_of(&first), 0);
+    rig_close(&small);
+    pg_close(other);
+}
+
 static void test_rates(void **state)
 {
     (void)state;
@@ -435,6 +468,7 @@ int main(void)
         TEST(test_a_budget_that_is_spent),
         TEST(test_draining),
         TEST(test_a_full_queue),
+        TEST(test_requests_that_wait_may_hold_so_much),
         TEST(test_rates),
         TEST(test_a_full_disk_is_told_and_ends),
         TEST(test_an_internal_text_stays_inside),
