@@ -24,6 +24,7 @@ from stage import OnceStage, StandingStage  # noqa: E402
 from watch import STREAMS, FeedWatcher, PullWatcher, SseWatcher, drop_one  # noqa: E402
 
 SAMPLE = ROOT / 'deploy' / 'sample' / 'complaints.csv'
+DAYS = 36                       # of work: the whole ladder of a complaint that nobody answers
 COUNTIES_WATCHED = 5
 ALWAYS_WATCHED = '370102'
 BROKEN_SHOWN, FAULTS_SHOWN = 10, 5
@@ -43,6 +44,8 @@ def parse(argv):
     parser.add_argument('--once', action='store_true',
                         help='在独立集群上推演，结束即停；对账有误则退出码为 1 (a cluster of its own, stopped at the end)')
     parser.add_argument('--seed', type=int, help='命运种子；默认随机并显示 (decides every fate; shown)')
+    parser.add_argument('--days', type=int, default=DAYS, metavar='N',
+                        help=f'推演的工作日数；默认 {DAYS}，足够走完全部督办阶梯 (working days to play)')
     parser.add_argument('--run', type=Path, help=argparse.SUPPRESS)     # a run directory of the tests
     return parser.parse_args(argv)
 
@@ -85,8 +88,8 @@ def read_input(show, path, owners):
 class Demo:
     """One run on a stage."""
 
-    def __init__(self, show, stage, owners, seed):
-        self.show, self.stage, self.owners, self.seed = show, stage, owners, seed
+    def __init__(self, show, stage, owners, seed, days=DAYS):
+        self.show, self.stage, self.owners, self.seed, self.days = show, stage, owners, seed, days
         self.round = f'{datetime.now(CHINA):%m%d%H%M%S}'
         self.places = Places.read()
         self.watchers = []
@@ -164,7 +167,7 @@ class Demo:
         show = self.show
         show.title('办理与监督', 'handling, clocks, cards, orders')
         show.fact('民用时间', f'自 {play.now():%Y-%m-%d %H:%M} 起逐日推进；牌和督办单为省监督员实时收到，每日只列数条')
-        play.run()
+        play.run(self.days)
         if sum(show.hidden.values()):
             show.fact('未逐条列出', '、'.join(f'{kind} {number:,}' for kind, number in sorted(show.hidden.items())))
         show.fact('操作', f'{sum(play.acts.values()):,} 次；应予拒绝的 '
@@ -174,12 +177,12 @@ class Demo:
     def _arrived(self, told):
         """The province's supervisor has received an event."""
         data, (_, kind, _) = told['data'], told['type'].split('.')
-        if kind not in ('raised', 'issued', 'reported', 'cannot_escalate'):
-            return
+        if kind not in ('raised', 'issued', 'reported', 'cannot_escalate') or data['subject'] not in self._numbers:
+            return                      # or of an earlier play on the same cluster
         who = self.places.unit(data['unit'])
         if data.get('clock_kind') in CENTRES_CLOCKS:
             who = f'{self.places.division(data["division"][:4])} 12345'
-        where = f'{self._numbers.get(data["subject"], "")}  {self.places.division(data["division"])}  {who}'
+        where = f'{self._numbers[data["subject"]]}  {self.places.division(data["division"])}  {who}'
         if kind == 'raised':
             name = {'yellow': '黄牌', 'red': '红牌'}[data['color']]
             what = '将到期' if data['color'] == 'yellow' else '逾期'
@@ -241,7 +244,7 @@ def perform(options, show):
         show.status_end()
         show.fact('副本', f'{stage.numbers()}；{time.monotonic() - begun:.1f} 秒启动')
         show.fact('种子 seed', f'{seed}（--seed {seed} 重演同样的命运）')
-        good = Demo(show, stage, owners, seed).play(given)
+        good = Demo(show, stage, owners, seed, options.days).play(given)
         show.line()
         show.line(show.colour('good' if good else 'bad', '  全部对上' if good else '  有未对上的项目')
                   + f'，用时 {time.monotonic() - begun:.0f} 秒')

@@ -22,7 +22,6 @@ from show import day_text
 from stories import EARLY, Act, Case, Over, Reached, Until, acknowledged, draw_fates, ordered
 
 WORKERS = 24
-HORIZON_WORKING_DAYS = 36
 FIRST, SECOND = 0, 1            # who acts first at a stop: those who watch, then units and centres
 SHARE_OF_CARDS_SEEN = {'yellow': 0.4, 'red': 0.8}
 SETTLE_TRIES = 5
@@ -50,6 +49,7 @@ class Play:
         self._waiting = {}              # (complaint id, clock, rung): [(case, story)]
         self._order = itertools.count()
         self._counting = threading.Lock()
+        self._acted = True
         self._ready = {FIRST: [], SECOND: []}
 
     # ------------------------------------------------------------------ the world that stories see
@@ -173,13 +173,15 @@ class Play:
                 break
         raise RuntimeError(f'time:advance: {answer}')
 
-    def run(self):
-        """From the filing to the horizon, or until nothing is left to happen."""
-        horizon = self.calendar.add_working_days(self.now().date(), HORIZON_WORKING_DAYS)
+    def run(self, working_days):
+        """From the filing over so many working days, or until nothing is left to happen."""
+        horizon = self.calendar.add_working_days(self.now().date(), working_days)
         self._tell_ready()
         while True:
-            self.advance()
-            self._look()
+            if self._acted:             # what was done may still be on its way
+                self._acted = False
+                self.advance()
+                self._look()
             tomorrow = datetime.combine(self.now().date() + ONE_DAY, EARLY, CHINA)
             moment = min(self._agenda[0][0], tomorrow) if self._agenda else tomorrow
             if moment.date() > horizon or self._all_is_told():
@@ -255,6 +257,7 @@ class Play:
     def _do(self, case, act):
         with self._counting:
             number = next(self._order)
+            self._acted = True
         answer = self.api.post(self.stage.token(act.who), act.path, act.body, f'{self.round}-{number}')
         if act.refused:
             if (answer.status, answer.code) != (409, act.refused):

@@ -3,14 +3,12 @@
 Both have two replicas of complaints and of supervision, and the demo's cast among the principals.
 """
 import fcntl
-import http.client
 import json
 import threading
 import urllib.parse
 
 from cluster import Cluster, ClusterError, leftovers, principals
 from cluster.control import bring_up
-from cluster.errors import log_tail
 from cluster.paths import RUN_DIR, build_dir
 from cluster.seeding import Seeding
 
@@ -19,7 +17,7 @@ from doors import Doors
 
 REPLICAS = {'complaints': 2, 'supervision': 2}
 ONCE_DIR = RUN_DIR / 'once'
-METRICS_S = 5.0
+LINES_SHOWN, LINE_CHARS_MAX = 3, 300
 
 
 class Stage:
@@ -78,35 +76,17 @@ class Stage:
         self._lives = self._pids()
 
     def deaths(self):
-        """Replicas that ended unasked since, each with the end of its log."""
+        """Replicas that ended unasked since, each with what its log complains of."""
         now = self._pids()
-        return {name: log_tail(self.run_dir / 'log' / f'{name}.log', 8) for name, pid in self._lives.items()
+        return {name: _complaints(self.run_dir / 'log' / f'{name}.log') for name, pid in self._lives.items()
                 if now.get(name) != pid}
 
-    def metric(self, service, name):
-        """The sum of a metric over a service's replicas; None where one does not tell it."""
-        total = 0.0
-        for replica in self.told()['services'][service]:
-            value = _metric(replica['admin'], name)
-            if value is None:
-                return None
-            total += value
-        return total
 
-
-def _metric(admin, name):
-    address = urllib.parse.urlsplit(admin)
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=METRICS_S)
-    try:
-        connection.request('GET', '/metrics')
-        lines = connection.getresponse().read().decode().splitlines()
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-    values = [float(line.rpartition(' ')[2]) for line in lines
-              if line.startswith(name) and line[len(name):len(name) + 1] in (' ', '{')]
-    return sum(values) if values else None
+def _complaints(log):
+    """The last lines of a log that are more than news."""
+    lines = [line for line in log.read_text(encoding='utf-8', errors='replace').splitlines()
+             if '"level":"info"' not in line and 'DEVELOPMENT-MODE' not in line]
+    return '\n'.join(f'      {line[:LINE_CHARS_MAX]}' for line in lines[-LINES_SHOWN:]) or '      （日志没有说明）'
 
 
 class OnceStage(Stage):

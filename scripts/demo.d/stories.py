@@ -272,9 +272,11 @@ def returned(case):
 
 def returned_twice(case):
     """两次退单，共同上级承办"""
-    for _ in range(2):
+    for late in (False, case.chance.random() < 0.5):
         yield case.soon()
         yield case.act('unit', 'return', reason='事权不在本单位')
+        if late:
+            yield Reached('dispatch', 'red')
         yield case.act('centre', 'dispatch')
     yield case.act('unit', 'return', reason='再退', refused='return_limit')
     yield from in_time(case)

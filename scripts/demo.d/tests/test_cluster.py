@@ -13,6 +13,7 @@ from test_demo import SAMPLE
 DEMO = Path(__file__).resolve().parents[1]
 LIMIT_S = 240
 FEW = 40
+DAYS = 7                        # yellow and red cards, no ladder: the long play is scripts/demo
 
 
 @pytest.fixture
@@ -33,7 +34,8 @@ def test_once(run_dir, tmp_path, drops):
     few = tmp_path / 'few.csv'
     rows = SAMPLE.read_text(encoding='utf-8').splitlines(keepends=True)
     few.write_text(''.join(rows[:FEW + 1]) + '坏行,\n' + ''.join(rows[FEW + 1:FEW + 2]), encoding='utf-8')
-    done = subprocess.run([sys.executable, '-B', DEMO, '--once', '--seed', '7', '--input', few, '--run', run_dir],
+    done = subprocess.run([sys.executable, '-B', DEMO, '--once', '--seed', '7', '--days', str(DAYS), '--input', few, '--run',
+                           run_dir],
                           env={**os.environ, 'LUJIAN_DEMO_DROP': '1' if drops else '0'}, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT_S, check=False)
     assert done.returncode == (1 if drops else 0), done.stdout
