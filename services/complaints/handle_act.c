@@ -236,7 +236,9 @@ int complaint_return_apply(struct request *rq, const void *message, void *out)
         a.row.unit = rules_common_superior(rq->reference, a.row.returned_by, returner)->code;
     }
     a.row.returned_by = returner;
+    struct clock_subject subject = complaint_subject(&a.row); /* its unit may be another now */
     if ((r = store_complaint_returned(rq->tx, &a.row)) < 0 ||
+        (r = clock_set_readdress(&a.clocks, &subject)) < 0 ||
         (r = clock_stop(&a.clocks, CLOCK_KIND_RETURN)) < 0 ||
         (r = clock_cancel(&a.clocks, CLOCK_KIND_SIGN)) < 0 ||
         (r = clock_cancel(&a.clocks, CLOCK_KIND_CONTACT)) < 0 ||

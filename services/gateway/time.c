@@ -52,7 +52,7 @@ static int64_t head_of(const struct settle *s, const char *stream)
 }
 
 /* All confirmed, nothing due, every cursor at its head? And what it all looks like, to compare two
- * rounds. */
+ * rounds, in which the replicas answer in any order: so their parts are added up. */
 static bool settle_quiet(const struct settle *s, uint64_t *ret_fingerprint)
 {
     uint64_t fingerprint = 0;
@@ -60,13 +60,14 @@ static bool settle_quiet(const struct settle *s, uint64_t *ret_fingerprint)
         const StatusResponse *status = s->status[i];
         if (status->clock_offset_ms != s->offset_ms || status->clocks_due > status->clocks_failing)
             return false;
-        fingerprint = hash_bytes(&status->head, sizeof(status->head), fingerprint);
+        uint64_t part = hash_bytes(&status->head, sizeof(status->head), 0);
         for (size_t c = 0; c < status->n_consumers; c++) {
             const ConsumerStatus *consumer = status->consumers[c];
             if (!consumer->stopped && consumer->position < head_of(s, consumer->stream))
                 return false;
-            fingerprint = hash_bytes(&consumer->position, sizeof(consumer->position), fingerprint);
+            part = hash_bytes(&consumer->position, sizeof(consumer->position), part);
         }
+        fingerprint += part;
     }
     *ret_fingerprint = fingerprint;
     return true;
