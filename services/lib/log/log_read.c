@@ -132,7 +132,7 @@ static int mismatch(const char *what)
 int log_cursor_check(struct pg *pg, struct arena *arena, int64_t epoch, int64_t position,
                      const char *event_id)
 {
-    int64_t now_epoch, head;
+    int64_t now_epoch = 0, head = 0;
     int r = log_head(pg, arena, &now_epoch, &head);
     if (r < 0)
         return r;
