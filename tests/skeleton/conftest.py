@@ -6,6 +6,7 @@ the registry is not there: its facts are written into the mirror's tables, as if
 import itertools
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -36,6 +37,10 @@ HOST = '127.0.0.1'
 READY_S = 60.0
 BINARIES = {'complaints': 'lujian-note', 'supervision': 'lujian-echo'}
 PERSONAL = ('张三丰测试', '19900001111', '楼下有人烧烤')  # invented; must be nowhere but in what asked for it
+
+
+# What a process says when it finds a defect in itself.
+DEFECT = re.compile(r'Sanitizer|runtime error:|ASSERT-FAILED')
 
 
 class Answer:
@@ -261,6 +266,9 @@ class Notes:
     def close(self):
         self.supervisor.close()
         self.ports.close()
+        faults = [f'{one.name}: {line}' for one in self.replicas if one.log.exists()
+                  for line in one.log.read_text(errors='replace').splitlines() if DEFECT.search(line)]
+        assert not faults, faults
         if not self.own_postgres:
             for service in BINARIES:
                 with Sql(self.postgres.uri(), autocommit=True) as cursor:

@@ -90,7 +90,7 @@ static void show_metrics(struct service *s, struct http_exchange *x)
     assert_always(scrape);
     *scrape = (struct scrape){ .service = s, .x = x };
     http_set_context(x, scrape, on_scrape_closed);
-    if (!s->calls) {
+    if (!s->calls || service_draining(s)) { /* nobody to ask, or soon so */
         scrape_answer(scrape, NULL);
         return;
     }

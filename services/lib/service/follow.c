@@ -3,7 +3,6 @@
  *
  * Engines run on their own threads and feeds on the loop's: what one asks of the other is posted. A
  * generation numbers each opening of a feed, so what belongs to an earlier one is dropped. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -366,31 +365,6 @@ void follow_free(struct service *s)
 }
 
 /* ---- what operators see and do ---- */
-
-int follow_status(struct request *rq, StatusResponse *out)
-{
-    struct consumer_status *rows;
-    int count;
-    int r = consumer_status_read(rq->pg, rq->arena, NULL, &rows, &count);
-    if (r < 0)
-        return r;
-    out->consumers = arena_array(rq->arena, ConsumerStatus *, count);
-    for (int i = 0; i < count; i++) {
-        ConsumerStatus *c = wire_new(rq->arena, &consumer_status_rules);
-        struct log_cursor cursor = { .epoch = rows[i].epoch, .position = rows[i].position };
-        char *text = arena_alloc(rq->arena, LOG_CURSOR_TEXT_SIZE);
-        snprintf(cursor.stream, sizeof(cursor.stream), "%s", rows[i].stream);
-        log_cursor_format(&cursor, text);
-        c->stream = (char *)rows[i].stream;
-        c->cursor = text;
-        c->position = rows[i].position;
-        c->dead_letters = rows[i].dead_letters;
-        c->stopped = rows[i].stopped;
-        out->consumers[i] = c;
-    }
-    out->n_consumers = (size_t)count;
-    return 0;
-}
 
 struct follower *follow_find(const struct service *s, const char *stream)
 {

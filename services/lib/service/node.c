@@ -68,7 +68,7 @@ static int fill_counted(struct service *s, struct request *rq, StatusResponse *o
     if (r == 0 && s->definition->clocks)
         r = clock_figures_read(rq->pg, rq->arena, rq->now_ms, &figures);
     if (r == 0)
-        r = follow_status(rq, out);
+        r = operator_consumers(rq, out);
     if (r == 0 && s->definition->status)
         r = s->definition->status(rq, out);
     fill_clocks(&figures, out);

@@ -1,5 +1,6 @@
 /* What an operator does to consumers: look at dead letters, try them again, set a stopped cursor.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -9,6 +10,31 @@
 #include "service/replica.h"
 
 #define DEAD_LETTERS_MAX 1000 /* of an answer */
+
+int operator_consumers(struct request *rq, StatusResponse *out)
+{
+    struct consumer_status *rows;
+    int count;
+    int r = consumer_status_read(rq->pg, rq->arena, NULL, &rows, &count);
+    if (r < 0)
+        return r;
+    out->consumers = arena_array(rq->arena, ConsumerStatus *, count);
+    for (int i = 0; i < count; i++) {
+        ConsumerStatus *c = wire_new(rq->arena, &consumer_status_rules);
+        struct log_cursor cursor = { .epoch = rows[i].epoch, .position = rows[i].position };
+        char *text = arena_alloc(rq->arena, LOG_CURSOR_TEXT_SIZE);
+        snprintf(cursor.stream, sizeof(cursor.stream), "%s", rows[i].stream);
+        log_cursor_format(&cursor, text);
+        c->stream = (char *)rows[i].stream;
+        c->cursor = text;
+        c->position = rows[i].position;
+        c->dead_letters = rows[i].dead_letters;
+        c->stopped = rows[i].stopped;
+        out->consumers[i] = c;
+    }
+    out->n_consumers = (size_t)count;
+    return 0;
+}
 
 static struct follower *find_stream(struct request *rq, const char *stream)
 {

@@ -8,14 +8,41 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/file.h"
+#include "base/rand.h"
 #include "base/sha.h"
+#include "base/util.h"
 #include "service/replica.h"
 
 #define MAC_SIZE     16
 #define LAST_KEY_MAX 320 /* so that a token has at most 512 characters */
 #define TOKEN_MAX    512
+#define KEY_CHARS    (2 * SHA256_SIZE)
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+int page_key_load(struct service *s)
+{
+    if (!s->settings.keys_dir[0]) {
+        rand_bytes(s->page_key, sizeof(s->page_key));
+        log_line(LOG_WARN, "PAGE-KEY-OF-THIS-PROCESS");
+        return 0;
+    }
+    CLEANUP(buf_clear) struct buf path, text;
+    buf_init(&path, 0);
+    buf_init(&text, 0);
+    buf_printf(&path, "%s/page.key", s->settings.keys_dir);
+    int r = file_read(buf_text(&path), KEY_CHARS + 2, &text);
+    if (r < 0)
+        return err_wrap(r, "page key");
+    char *end = text.data ? strchr((char *)text.data, '\n') : NULL;
+    if (end)
+        *end = '\0';
+    if (!hex_decode(buf_text(&text), s->page_key, sizeof(s->page_key)))
+        return err_set(ERR_INVALID_ARGUMENT, "%s is not %d hexadecimal digits", buf_text(&path),
+                       KEY_CHARS);
+    return 0;
+}
 
 static char *base64_encode(struct arena *arena, const uint8_t *data, size_t size)
 {

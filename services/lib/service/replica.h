@@ -68,9 +68,14 @@ struct service {
     atomic_bool pulse_posted, draining;
 };
 
-/* service.c: the options of a connection that is named after its purpose; they live as long as the
- * replica. */
+/* database.c: migrations, the stream, the mirror; ERR_AGAIN where it was told to stop before they
+ * were done. */
+int database_open(struct service *s, bool migrate_only);
+/* The options of a connection that is named after its purpose; they live as long as the replica. */
 const struct pg_options *service_link(struct service *s, const char *purpose);
+
+/* page_token.c: the key of page tokens, from keys-dir. */
+int page_key_load(struct service *s);
 
 /* node.c: ping, time, status and what else every service answers. */
 void node_methods_build(struct service *s);
@@ -97,12 +102,12 @@ void follow_stop(struct service *s);
 void follow_close_feeds(struct service *s); /* before the client is closed */
 void follow_free(struct service *s);        /* after it */
 struct follower *follow_find(const struct service *s, const char *stream);
-int follow_status(struct request *rq, StatusResponse *out);
 int follow_replay(struct follower *f, struct request *rq, const char *subject,
                   struct dead_letter_replay *ret);
 void follow_wake(struct follower *f);
 
 /* operator.c */
+int operator_consumers(struct request *rq, StatusResponse *out);
 int operator_list_dead_letters(struct request *rq, const void *in, void *out);
 int operator_replay(struct request *rq, const void *in, void *out);
 int operator_rebase(struct request *rq, const void *in, void *out);
