@@ -244,7 +244,14 @@ def perform(options, show):
         show.status_end()
         show.fact('副本', f'{stage.numbers()}；{time.monotonic() - begun:.1f} 秒启动')
         show.fact('种子 seed', f'{seed}（--seed {seed} 重演同样的命运）')
-        good = Demo(show, stage, owners, seed, options.days).play(given)
+        try:
+            good = Demo(show, stage, owners, seed, options.days).play(given)
+        except (Unreachable, RuntimeError) as error:
+            show.status_end()
+            show.problem(f'演示中断：{error}')
+            for name, complaints in stage.deaths().items():
+                show.problem(f'{name} 意外退出：\n{complaints}')
+            good = False
         show.line()
         show.line(show.colour('good' if good else 'bad', '  全部对上' if good else '  有未对上的项目')
                   + f'，用时 {time.monotonic() - begun:.0f} 秒')
@@ -264,7 +271,7 @@ def main(argv):
     show.line(show.colour('title', '鲁鉴 Lujian') + '  一省投诉受理与监督演示')
     try:
         return 0 if perform(options, show) else 1
-    except (ClusterError, Unreachable, ValueError, OSError, RuntimeError) as error:
+    except (ClusterError, ValueError, OSError) as error:
         show.status_end()
         show.problem(str(error))
         return 1

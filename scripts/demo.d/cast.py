@@ -51,9 +51,12 @@ class Places:
         return [code for code in principals.seeded_divisions() if len(code) == principals.CITY_DIGITS]
 
     def division(self, code):
-        """济南市历下区: without the province, which all have."""
-        steps = [code[:digits] for digits in (4, 6, 9) if digits <= len(code)]
-        return ''.join(self.divisions.get(step, step) for step in steps[-2:]) or self.divisions.get(code, code)
+        """济南市历下区, 历下区姚家街道, 济南高新技术产业开发区: enough to know it by."""
+        names = [self.divisions.get(code[:digits], code[:digits]) for digits in (4, 6, 9) if digits <= len(code)]
+        if not names:
+            return self.divisions.get(code, code)
+        above = '' if len(names) == 1 or names[-1].startswith(names[-2][:2]) else names[-2]
+        return above + names[-1]
 
     def unit(self, code):
         """The short name of a unit."""

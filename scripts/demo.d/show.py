@@ -13,7 +13,7 @@ from collections import Counter
 
 COLOURS = {'yellow': '30;43', 'red': '97;41', 'order': '97;45', 'climb': '97;44', 'good': '32', 'bad': '31;1',
            'dim': '2', 'bold': '1', 'title': '1;36', 'yellow_text': '33', 'red_text': '31', 'order_text': '35'}
-LINES_A_DAY, LINES_A_KIND = 4, 12
+LINES_A_DAY, LINES_A_KIND = 2, 12       # of each kind: in a day, in all
 REFRESH_S = 0.1
 BAR = 28
 WEEKDAYS = '一二三四五六日'
@@ -57,7 +57,7 @@ class Show:
         self._status = ''
         self._drawn = 0.0
         self.told = Counter()        # lines of each kind, over all days
-        self._today = 0              # lines of this day
+        self._today = Counter()      # the same for this day
         self.hidden = Counter()      # what was counted only
 
     # ------------------------------------------------------------------ lines
@@ -130,15 +130,15 @@ class Show:
     def new_day(self):
         """The day's lines may begin anew."""
         with self._lock:
-            self._today = 0
+            self._today.clear()
 
     def arrival(self, kind, colour, badge, text):
         """A card or an order has arrived at a supervisor."""
         with self._lock:
-            if self._today >= LINES_A_DAY or self.told[kind] >= LINES_A_KIND:
+            if self._today[kind] >= LINES_A_DAY or self.told[kind] >= LINES_A_KIND:
                 self.hidden[kind] += 1
                 return
-            self._today += 1
+            self._today[kind] += 1
             self.told[kind] += 1
             self._write(f'    {self.colour(colour, f" {badge} ")} {text}')
 

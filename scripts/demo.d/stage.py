@@ -115,9 +115,9 @@ class OnceStage(Stage):
             leftovers.sweep(self.run_dir)
             leftovers.purge(self.run_dir)
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         self._cluster.stop()
-        if not self.keep:
+        if not self.keep or kind is KeyboardInterrupt:
             self._cluster.purge()
 
 

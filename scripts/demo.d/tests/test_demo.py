@@ -126,6 +126,21 @@ def test_the_exit_status_tells_of_a_lost_event(province, tmp_path, monkeypatch, 
     assert ('有未对上的项目' if drops else '全部对上') in shown
 
 
+def test_a_play_that_breaks_off_says_why(province, tmp_path, monkeypatch, capsys):
+    demo, log = demo_module(), tmp_path / 'gateway-1.log'
+    log.touch()
+    stage = FakeStage(province, log)
+    stage.dead = {'supervision-1': 'assertion failed'}
+    monkeypatch.setattr(demo, 'OnceStage', lambda say, run_dir: stage)
+
+    def fail(_seconds):
+        raise OSError                       # closes the connection without an answer
+    monkeypatch.setattr(province.province, 'advance', fail)
+    assert demo.main(['--once', '--input', str(SAMPLE)]) == 1
+    shown = capsys.readouterr().out
+    assert '演示中断' in shown and 'supervision-1 意外退出' in shown and stage.keep
+
+
 def test_what_cannot_be_played_is_said(tmp_path, capsys):
     empty = tmp_path / 'empty.csv'
     empty.write_text('id,title,created_at,body\n')
