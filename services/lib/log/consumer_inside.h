@@ -81,6 +81,15 @@ bool consumer_failure_stays(int code);
 /* Locks the cursor's row and compares; for what must not run beside an operator's replay. */
 int consumer_lock_place(struct tx *tx, const char *stream, const struct consumer_place *place);
 
+/* consumer_batch.c: applies what is in hand, as far as it can now. 0, or an error. */
+int consumer_process(struct consumer_engine *e);
+
+/* consumer.c */
+bool consumer_is_stopping(struct consumer_engine *e);
+/* Nothing fails any more. */
+void consumer_is_well(struct consumer_engine *e);
+/* Stops for good, until an operator rebases the cursor. */
+int consumer_halt(struct consumer_engine *e, const char *why);
 void consumer_alarm(struct consumer_engine *e, const char *code, const char *subject,
                     const char *detail, bool raised);
 

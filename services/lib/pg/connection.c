@@ -30,6 +30,8 @@ static const char session_sql[] = "SET default_transaction_isolation = 'read com
                                   "SET timezone = 'UTC';"
                                   "SET datestyle = 'ISO, YMD';"
                                   "SET client_min_messages = warning;"
+                                  /* Statements are planned once and kept while tables grow. */
+                                  "SET enable_seqscan = off;"
                                   "SET jit = off;"
                                   "SELECT set_config('synchronous_commit', 'on', false)"
                                   " WHERE current_setting('synchronous_commit')"

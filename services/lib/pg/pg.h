@@ -122,7 +122,10 @@ int pg_begin(struct pg *pg);
 /* Queues a statement; its failure shows at the next read or at commit. */
 int pg_write(struct pg *pg, const struct pg_query *query, const struct pg_param *params, int count);
 /* Flushes what is queued, then runs this one and returns its rows. An SQL error is ERR_INTERNAL, or
- * ERR_AGAIN for 40001, 40P01 and 55P03, with the SQLSTATE in err_last(). */
+ * ERR_AGAIN where the same may succeed later (40001, 40P01, 55P03, 57014, 25P03, classes 53, 57,
+ * 58), with the SQLSTATE in err_last(); a lost link is ERR_AGAIN with 08006, and pg_alive is false.
+ * Texts of errors never hold values. In a transaction the first failure is told again by every call
+ * until the rollback. */
 int pg_read(struct pg *pg, struct arena *arena, const struct pg_query *query,
             const struct pg_param *params, int count, struct pg_rows *ret_rows);
 /* Flushes and reads all results; the row count of the last write where wanted (may be NULL). */
@@ -135,8 +138,11 @@ enum pg_outcome {
     PG_NOT_EXECUTED, /* certainly rolled back */
     PG_UNKNOWN,      /* the link was lost, the server shut down, or a warning came at COMMIT */
 };
-/* The last statement, COMMIT and Sync in one flush with nothing between; `query` may be NULL. After
- * it nothing is cancelled. The statement's rows are returned where the outcome is PG_DONE. */
+/* The last statement and COMMIT in one message, which the server has whole before it runs any of
+ * it: what the statement locks is never held while COMMIT is still to come. After it nothing is
+ * cancelled. The statement's rows are returned where the outcome is PG_DONE; otherwise err_last()
+ * tells why, and the transaction has ended. Its values are literals of that message: they may
+ * stand in the server's own log, so nothing personal goes this way. */
 enum pg_outcome pg_commit_with(struct pg *pg, struct arena *arena, const struct pg_query *query,
                                const struct pg_param *params, int count, struct pg_rows *ret_rows);
 

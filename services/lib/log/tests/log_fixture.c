@@ -304,12 +304,13 @@ __attribute__((format(printf, 2, 3))) static void fault(struct verify *v, const 
 
 static void verify_record(struct verify *v, const struct log_record *r)
 {
-    int writer;
-    long number;
+    char *end = NULL;
+    long writer = r->subject[0] == 'w' ? strtol(r->subject + 1, &end, 10) : -1;
+    long number = end && *end == '-' ? strtol(end + 1, &end, 10) : -1;
     if (r->position != v->head + 1)
         fault(v, "position %" PRId64 " after %" PRId64, r->position, v->head);
     v->head = r->position;
-    if (sscanf(r->subject, "w%d-%ld", &writer, &number) != 2 || writer >= STORM_WRITERS_MAX ||
+    if (!end || *end || writer < 0 || writer >= STORM_WRITERS_MAX || number < 0 ||
         number >= STORM_TRANSACTIONS_MAX) {
         fault(v, "foreign subject %s", r->subject);
         return;

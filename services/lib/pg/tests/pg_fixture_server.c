@@ -107,7 +107,7 @@ static int signal_programs(const char *directory, int number)
     DIR *proc = opendir("/proc");
     int count = 0;
     for (struct dirent *entry; proc && (entry = readdir(proc));) {
-        pid_t pid = (pid_t)atoi(entry->d_name);
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (pid <= 1 || pid == getpid() || !works_in(entry->d_name, directory))
             continue;
         count++;
@@ -248,9 +248,10 @@ static void signal_children(pid_t parent, int number)
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)parent, (int)parent);
     FILE *file = fopen(path, "re");
-    int pid;
-    while (file && fscanf(file, "%d", &pid) == 1)
-        kill((pid_t)pid, number);
+    char line[4096] = "", *next = line;
+    if (file && fgets(line, sizeof(line), file))
+        for (long pid; (pid = strtol(next, &next, 10)) > 0;)
+            kill((pid_t)pid, number);
     if (file)
         fclose(file);
 }
