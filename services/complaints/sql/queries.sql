@@ -9,9 +9,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
         $24);
 
 -- name: complaint_natural
+-- LIMIT keeps each lookup one by index, however the table was when this was planned.
 SELECT c.source, c.external_id, c.id, c.digest
   FROM unnest($1::text[], $2::text[]) AS k(source, external_id)
-  JOIN complaint c USING (source, external_id);
+ CROSS JOIN LATERAL (SELECT f.source, f.external_id, f.id, f.digest
+                       FROM complaint f
+                      WHERE f.source = k.source AND f.external_id = k.external_id
+                      LIMIT 1) c;
 
 -- name: complaint_lock
 SELECT id FROM complaint WHERE id = ANY($1::text[]::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED;
