@@ -10,7 +10,8 @@ void fault_point(const char *name);
 /* Tests in one process: called at every point, on whichever thread passes it; NULL = none. */
 void fault_set_hook(void (*hook)(const char *name));
 #else
-#define fault_point(name) ((void)(name))
+#define fault_point(name)    ((void)(name))
+#define fault_set_hook(hook) ((void)(hook))
 #endif
 
 #endif
