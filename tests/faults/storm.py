@@ -18,8 +18,9 @@ from lujian.complaints.v1 import complaint_pb2
 from lujian_client import Door, Refused
 
 SOURCE = 'test-storm'
-DIVISION = '370102'
-BATCH = 12
+HOME, ELSEWHERE = '370102', '370103'
+BATCH = 6
+EACH_S = 0.5                # a client takes no more than a batch in so long: 12 of them file 144 in a second
 PAUSE_S = 0.03              # between two passes in which nothing was definite
 HTTP_PATIENCE_S = 3.0
 BUS_PATIENCE_S = 1.5
@@ -38,11 +39,12 @@ class Indefinite(Exception):
 
 
 class Task:
-    """One complaint and what is still to be done about it."""
+    """One complaint and what is still to be done about it: of four, two are answered and one is another county's."""
 
-    def __init__(self, external_id, answered):
-        self.external_id, self.id = external_id, None
-        self.steps = ['file', 'sign', 'reply'] if answered else ['file']
+    def __init__(self, run, number):
+        self.external_id, self.id = f'{run}-{number}', None
+        self.division = ELSEWHERE if number % 4 == 3 else HOME
+        self.steps = ['file', 'sign', 'reply'] if number % 4 < 2 else ['file']
 
     @property
     def key(self):
@@ -56,14 +58,14 @@ class HttpClient:
     def __init__(self, cluster):
         self.gateways = [replica.instance.http for replica in cluster.of('gateway')]
         self.tokens = {who: cluster.credentials[who]['token'] for who in ('hotline_3701', 'unit_370102')}
-        self.connection = None
+        self.connection, self.url = None, ''
 
     def send(self, task):
         """The complaint's id; Indefinite."""
         if task.steps[0] == 'file':
             return self._post('hotline_3701', '/v1/complaints', task.key, {
                 'source': SOURCE, 'external_id': task.external_id, 'channel': 'phone', 'type': 'complaint',
-                'category': '城管执法', 'title': TITLE, 'text': TEXT, 'division': DIVISION,
+                'category': '城管执法', 'title': TITLE, 'text': TEXT, 'division': task.division,
                 'caller': {'name': '测试市民', 'phone': '19900001234', 'confidential': False, 'wants_reply': True}})
         body = {'text': '已处理'} if task.steps[0] == 'reply' else {}
         return self._post('unit_370102', f'/v1/complaints/{task.id}:{task.steps[0]}', task.key, body)
@@ -91,6 +93,7 @@ class HttpClient:
             made = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=HTTP_PATIENCE_S)
             try:
                 made.connect()
+                self.url = url
                 return made
             except ConnectionRefusedError:
                 made.close()
@@ -101,6 +104,27 @@ class HttpClient:
         if self.connection:
             self.connection.close()
             self.connection = None
+
+
+class CarefulClient(HttpClient):
+    """Never sends a thing twice: whatever is not done at the first sending is an error, and ends the test.
+
+    What a proxy in front of two gateways does is done here: one that takes no connection, or answers that it is
+    draining, has done nothing, and the other one is asked. Connections are not kept, as one that is may be closed while
+    it is written to.
+    """
+
+    draining = ''           # the gateway that may say so
+
+    def _post(self, who, path, key, body):
+        try:
+            return super()._post(who, path, key, body)
+        except Indefinite as error:
+            if error.reason.startswith('503') and self.connection and self.url == CarefulClient.draining:
+                raise
+            raise AssertionError(f'{path} by {self.url}: {error.reason}') from error
+        finally:
+            self.close()
 
 
 class BusClient:
@@ -121,7 +145,7 @@ class BusClient:
         if step == 'file':
             request = complaint_pb2.FileRequest(
                 source=SOURCE, external_id=task.external_id, channel=complaint_pb2.CHANNEL_WEB,
-                type=complaint_pb2.COMPLAINT_TYPE_HELP, title=TITLE, text=TEXT, division=DIVISION)
+                type=complaint_pb2.COMPLAINT_TYPE_HELP, title=TITLE, text=TEXT, division=task.division)
         elif step == 'sign':
             request = complaint_pb2.SignRequest(id=task.id)
         else:
@@ -145,10 +169,11 @@ class BusClient:
 
 
 class Storm:
-    """`count` complaints by `web` clients over HTTP and `bus` clients over ZeroMQ; every third is signed and replied to."""
+    """`count` complaints by `web` clients over HTTP and `bus` clients over ZeroMQ, all sending again, and by `careful` ones
+    that do not; without a count it goes on until finish()."""
 
-    def __init__(self, cluster, account, count=300, web=8, bus=4, endless=False):
-        self.account, self.endless = account, endless
+    def __init__(self, cluster, account, count=0, web=8, bus=4, careful=0):
+        self.account, self.endless = account, not count
         self.run = uuid.uuid4().hex[:8]
         self.left = count
         self.acknowledged = {}          # external id: id
@@ -157,7 +182,7 @@ class Storm:
         self.failure = None
         self.changed = threading.Condition()
         self.stopping = threading.Event()
-        makers = [HttpClient] * web + [BusClient] * bus
+        makers = [HttpClient] * web + [BusClient] * bus + [CarefulClient] * careful
         self.threads = [threading.Thread(target=self._client, args=(maker, cluster), daemon=True) for maker in makers]
         self.number = 0
 
@@ -178,19 +203,21 @@ class Storm:
         self._raise()
         assert done, f'{more} more were not acknowledged in {timeout_s:g} s: {self.outcomes}'
 
-    def over(self):
-        """Is everything acknowledged?"""
-        return not self._alive()
+    def hold(self, seconds):
+        """Let so much time pass in the storm: how long a thing stands still is what nothing but time can tell."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.failure, seconds)
+        self._raise()
 
     def finish(self):
-        """Let an endless one come to its end; return when every task is done."""
+        """Let one without a count come to its end; return when every task is done."""
         with self.changed:
-            self.endless, self.left = False, self.left if not self.endless else 0
+            self.left, self.endless = 0 if self.endless else self.left, False
         until = time.monotonic() + FINISH_S
         for thread in self.threads:
             thread.join(max(0.0, until - time.monotonic()))
         self._raise()
-        assert self.over(), f'not done after {FINISH_S:g} s: {self.outcomes}'
+        assert not self._alive(), f'not done after {FINISH_S:g} s: {self.outcomes}'
         return self
 
     def abandon(self):
@@ -212,11 +239,13 @@ class Storm:
         client = maker(cluster)
         try:
             while not self.stopping.is_set() and (batch := self._batch()):
+                next_s = time.monotonic() + EACH_S
                 while batch and not self.stopping.is_set():
                     random.shuffle(batch)
                     if not self._pass(client, batch):
                         self.stopping.wait(PAUSE_S)
                     batch = [task for task in batch if task.steps]
+                self.stopping.wait(max(0.0, next_s - time.monotonic()))
         except BaseException as error:  # pylint: disable=broad-except
             with self.changed:
                 self.failure = self.failure or error
@@ -230,7 +259,7 @@ class Storm:
             size = BATCH if self.endless else min(BATCH, self.left)
             self.left -= size
             first, self.number = self.number, self.number + size
-        return [Task(f'{self.run}-{number}', number % 3 == 0) for number in range(first, first + size)]
+        return [Task(self.run, number) for number in range(first, first + size)]
 
     def _pass(self, client, batch):
         """Each task's next command once; how many answers were definite."""
