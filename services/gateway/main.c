@@ -9,7 +9,10 @@
 #include "gateway.h"
 #include "lujian/contract.lj.h"
 
+#define DRAIN_ARRIVING_MS 200
+
 struct gateway gateway;
+static int64_t drain_until_ms;
 
 static struct conf_key gateway_conf[] = {
     { .name = "http",
@@ -153,6 +156,7 @@ static void drain(struct service *service)
 {
     (void)service;
     gateway.draining = true;
+    drain_until_ms = mono_ms() + DRAIN_ARRIVING_MS;
     http_quiesce(gateway.http);
     streams_end_all();
 }
@@ -160,7 +164,8 @@ static void drain(struct service *service)
 static int open_work(const struct service *service)
 {
     (void)service;
-    return http_open_exchanges(gateway.http);
+    /* A request may be on its way over a connection that was taken before. */
+    return http_open_exchanges(gateway.http) + (mono_ms() < drain_until_ms);
 }
 
 static void stop(struct service *service)

@@ -29,7 +29,7 @@ struct http_server {
     int port;
     bool running; /* inside MHD_run: a resume then needs another turn */
     bool again;
-    int listen_fd; /* after quiesce, ours to close */
+    bool quiesced; /* its listening socket is closed */
 };
 
 static void http_turn(void *arg);
@@ -164,7 +164,6 @@ int http_open(struct http_server **ret, const struct http_options *options)
     struct http_server *server = calloc(1, sizeof(*server));
     assert_always(server);
     server->options = *options;
-    server->listen_fd = -1;
     server->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, http_access, server,
         MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
@@ -203,10 +202,24 @@ int http_open_exchanges(const struct http_server *server)
     return server->exchange_count;
 }
 
+/* Connections that the kernel has taken for us are ours to answer; then the socket closes, so that
+ * whoever comes is refused and turns elsewhere, instead of waiting for a reset. */
 void http_quiesce(struct http_server *server)
 {
-    if (server->listen_fd < 0)
-        server->listen_fd = MHD_quiesce_daemon(server->daemon);
+    if (server->quiesced)
+        return;
+    server->quiesced = true;
+    int listen_fd = MHD_quiesce_daemon(server->daemon);
+    struct sockaddr_in from;
+    socklen_t size = sizeof(from);
+    int fd;
+    while ((fd = accept4(listen_fd, (struct sockaddr *)&from, &size,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        MHD_add_connection(server->daemon, fd, (struct sockaddr *)&from, size);
+        size = sizeof(from);
+    }
+    close(listen_fd);
+    http_kick(server);
 }
 
 static void http_poll_closed(uv_handle_t *handle)
@@ -224,7 +237,5 @@ void http_close(struct http_server *server)
     uv_poll_stop(&server->poll);
     loop_timer_free(server->timer);
     MHD_stop_daemon(server->daemon);
-    if (server->listen_fd >= 0)
-        close(server->listen_fd);
     uv_close((uv_handle_t *)&server->poll, http_poll_closed);
 }

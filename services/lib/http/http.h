@@ -33,7 +33,7 @@ struct http_options {
 
 int http_open(struct http_server **ret, const struct http_options *options);
 int http_port(const struct http_server *server);
-/* No new connections from here on; open exchanges go on. */
+/* New connections are refused from here on; open exchanges and connections go on. */
 void http_quiesce(struct http_server *server);
 int http_open_exchanges(const struct http_server *server);
 /* Ends every stream and exchange. */

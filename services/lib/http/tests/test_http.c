@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -25,6 +27,7 @@ static struct loop *loop;
 static struct http_server *server;
 static pthread_t server_thread;
 static int port;
+static sem_t quiesced;
 
 /* Counted by the server's thread, read after it was joined or under the stream's own events. */
 static _Atomic int closed_contexts;
@@ -276,6 +279,44 @@ static void keeps_connections_alive(void **state)
     close(fd);
 }
 
+/* Connects before the server has a turn to take it, as a client does in the moment of a drain. */
+static void connect_and_quiesce(void *arg)
+{
+    *(int *)arg = connect_server();
+    http_quiesce(server);
+    assert_int_equal(sem_post(&quiesced), 0);
+}
+
+/* The last of the tests: nobody comes in after it. */
+static void quiesce_answers_those_it_has_and_refuses_newcomers(void **state)
+{
+    (void)state;
+    int waiting = -1;
+    char response[4096];
+    size_t at = 0;
+    assert_int_equal(sem_init(&quiesced, 0, 0), 0);
+    loop_post(loop, connect_and_quiesce, &waiting);
+    assert_int_equal(sem_wait(&quiesced), 0);
+
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int newcomer = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(newcomer, (struct sockaddr *)&address, sizeof(address)), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    close(newcomer);
+
+    const char *request = "GET /k HTTP/1.1\r\nHost: t\r\n\r\n";
+    send_all(waiting, request, strlen(request));
+    do {
+        ssize_t n = recv(waiting, response + at, sizeof(response) - 1 - at, 0);
+        assert_true(n > 0);
+        at += (size_t)n;
+        response[at] = '\0';
+    } while (!strstr(response, "\r\n\r\n/k|="));
+    close(waiting);
+    sem_destroy(&quiesced);
+}
+
 static void streams_wait_for_slow_readers(void **state)
 {
     (void)state;
@@ -327,6 +368,7 @@ int main(void)
         cmocka_unit_test(keeps_connections_alive),
         cmocka_unit_test(streams_wait_for_slow_readers),
         cmocka_unit_test(a_reader_that_leaves_is_noticed),
+        cmocka_unit_test(quiesce_answers_those_it_has_and_refuses_newcomers),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }
