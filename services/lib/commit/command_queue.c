@@ -87,7 +87,7 @@ void command_queue_promote(struct command_queue *q, int64_t now_ms)
     }
 }
 
-int64_t command_queue_next_ms(const struct command_queue *q)
+int64_t command_queue_later_ms(const struct command_queue *q)
 {
     int64_t soonest = INT64_MAX;
     for (const struct command *c = q->later.first; c; c = c->next)
@@ -95,9 +95,21 @@ int64_t command_queue_next_ms(const struct command_queue *q)
     return soonest;
 }
 
-bool command_queue_may_start(const struct command_queue *q)
+int64_t command_queue_patience_ms(const struct command_queue *q)
 {
-    return q->ready.length > 0 && (q->in_flight == 0 || q->ready.length * 3 >= q->in_flight);
+    const struct command *first = q->ready.first;
+    return first ? first->submitted_us / 1000 + COMMAND_PATIENCE_MS + 1 : INT64_MAX;
+}
+
+bool command_queue_may_start(const struct command_queue *q, int64_t now_us)
+{
+    if (!q->ready.first)
+        return false;
+    if (q->in_flight == 0)
+        return true;
+    if (q->ready.length >= COMMAND_BESIDE_MIN && q->ready.length * 3 >= q->in_flight)
+        return true;
+    return now_us - q->ready.first->submitted_us >= COMMAND_PATIENCE_MS * 1000;
 }
 
 int command_queue_take(struct command_queue *q, struct command *members[BATCH_MEMBERS_MAX])

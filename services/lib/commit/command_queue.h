@@ -5,7 +5,9 @@
 
 #include "commit/batch.h"
 
-#define COMMAND_NAME_SLOTS 65536 /* a power of two */
+#define COMMAND_NAME_SLOTS  65536 /* a power of two */
+#define COMMAND_BESIDE_MIN  32    /* fewer wait for the batch that runs and go with more */
+#define COMMAND_PATIENCE_MS 100
 
 struct command_list {
     struct command *first, *last;
@@ -35,9 +37,12 @@ void command_queue_add_later(struct command_queue *q, struct command *c, int64_t
 /* Makes ready what was sent back and has waited long enough. */
 void command_queue_promote(struct command_queue *q, int64_t now_ms);
 /* When the next of those is due; INT64_MAX = never. */
-int64_t command_queue_next_ms(const struct command_queue *q);
-/* Is a batch worth starting? Nothing is in flight, or what is ready has reached a third of it. */
-bool command_queue_may_start(const struct command_queue *q);
+int64_t command_queue_later_ms(const struct command_queue *q);
+/* When the first that is ready will have waited for long; INT64_MAX = none is. */
+int64_t command_queue_patience_ms(const struct command_queue *q);
+/* Is a batch worth starting? Nothing is in flight; or what is ready is worth a transaction beside
+ * the one that runs; or it has waited for long (the one that runs is held up by something). */
+bool command_queue_may_start(const struct command_queue *q, int64_t now_us);
 /* Members of the next batch, in order of arrival, passing over those whose name is in flight. */
 int command_queue_take(struct command_queue *q, struct command *members[BATCH_MEMBERS_MAX]);
 /* A member is no longer in flight. */

@@ -87,12 +87,18 @@ static int next_members(struct committers *cs, struct command **members)
     int count = 0;
     pthread_mutex_lock(&cs->mutex);
     for (;;) {
-        command_queue_promote(q, mono_ms());
-        if (command_queue_may_start(q))
+        int64_t now_us = mono_us();
+        command_queue_promote(q, now_us / 1000);
+        bool may_start = command_queue_may_start(q, now_us);
+        if (may_start)
             count = command_queue_take(q, members);
         if (count || (cs->stopping && command_queue_length(q) == 0))
             break;
-        wait_until(cs, command_queue_next_ms(q));
+        /* Where all that is ready waits for a name in flight, only the end of a batch helps. */
+        int64_t until_ms = command_queue_later_ms(q);
+        if (!may_start)
+            until_ms = MIN(until_ms, command_queue_patience_ms(q));
+        wait_until(cs, until_ms);
     }
     pthread_mutex_unlock(&cs->mutex);
     return count;
@@ -219,7 +225,7 @@ bool committers_submit(struct committers *cs, struct command *c)
     if (accepted) {
         command_queue_add(&cs->queue, c);
         cs->figures.commands++;
-        if (command_queue_may_start(&cs->queue))
+        if (command_queue_may_start(&cs->queue, c->submitted_us))
             pthread_cond_signal(&cs->changed);
     }
     pthread_mutex_unlock(&cs->mutex);

@@ -1,8 +1,10 @@
 /* Committers: threads that take whatever commands are queued, of any method, and run them in
  * batches.
  *
- * Group commit without a timer: a committer starts when something waits and either nothing is in
- * flight or what waits has reached a third of what is. */
+ * Group commit without a timer: a committer starts when something waits and nothing is in flight,
+ * or when what waits is a third of what is in flight and enough to be worth a transaction of its
+ * own. Batches cost more in processor time than in waiting: beside "a third" alone, 16 saved a
+ * third of the commits of two replicas, at a higher rate. */
 #ifndef LUJIAN_COMMIT_COMMITTER_H
 #define LUJIAN_COMMIT_COMMITTER_H
 

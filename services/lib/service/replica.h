@@ -22,6 +22,8 @@
 #define SERVICE_FOLLOWERS_MAX 8
 #define TICK_MS               100
 #define PULSE_IDLE_MS         1000
+#define COUNT_EVERY_MS        10000
+#define TAIL_WAKE_MS          50
 
 struct dead_letter_replay;
 struct feeds;
@@ -42,7 +44,7 @@ struct service {
 
     struct loop *loop;
     struct loop_signals *signals;
-    struct loop_timer *tick;
+    struct loop_timer *tick, *wake_timer;
     struct client *client;
     struct callers *callers;
     struct mirror *mirror;
@@ -63,9 +65,10 @@ struct service {
     struct loop_handler loop_methods[8];
 
     /* the loop thread's own */
-    int64_t pulsed_at_ms, offset_seen_ms, drain_began_ms, last_arrival_ms;
-    bool ticking_status;
-    atomic_bool pulse_posted, draining;
+    int64_t pulsed_at_ms, woken_at_ms, offset_seen_ms, drain_began_ms, last_arrival_ms;
+    int64_t counted_at_ms;
+    bool counting;
+    atomic_bool pulse_posted, wake_posted, draining;
 };
 
 /* database.c: migrations, the stream, the mirror; ERR_AGAIN where it was told to stop before they

@@ -229,6 +229,26 @@ static void on_signal(void *arg, int number)
     drain_begin(s);
 }
 
+static void on_counted(void *ctx, int code, const void *out)
+{
+    (void)code;
+    (void)out;
+    struct service *s = ctx;
+    s->counting = false;
+}
+
+/* A service that counts for its status raises its alarms by that: so it is asked though nobody else
+ * asks. */
+static void count_now_and_then(struct service *s, int64_t now_ms)
+{
+    if (!s->calls || !s->definition->status || s->counting || service_draining(s) ||
+        now_ms - s->counted_at_ms < COUNT_EVERY_MS)
+        return;
+    s->counting = true;
+    s->counted_at_ms = now_ms;
+    calls_ask(s->calls, node_status(s), COUNT_EVERY_MS, on_counted, s);
+}
+
 static void on_tick(void *arg)
 {
     struct service *s = arg;
@@ -241,6 +261,7 @@ static void on_tick(void *arg)
         if (s->scanner)
             clock_scanner_wake(s->scanner);
     }
+    count_now_and_then(s, now_ms);
     drain_tick(s);
 }
 

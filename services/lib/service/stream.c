@@ -15,6 +15,33 @@
 
 #define ROLES_EVERYWHERE (ROLE_BIT_OPERATOR | ROLE_BIT_EDGE | ROLE_BIT_SERVICE)
 
+/* ---- when the tail looks ---- */
+
+/* A commit, ours or a sibling's, is looked for at once; those that follow within TAIL_WAKE_MS share
+ * a look. Each look is a transaction of its own, and under load there would be as many of them as
+ * commits. */
+static void wake_tail(void *arg)
+{
+    struct service *s = arg;
+    int64_t since_ms = mono_ms() - s->woken_at_ms;
+    if (since_ms < TAIL_WAKE_MS) {
+        loop_timer_start(s->wake_timer, (uint64_t)(TAIL_WAKE_MS - since_ms), 0);
+        return;
+    }
+    atomic_store(&s->wake_posted, false);
+    s->woken_at_ms = mono_ms();
+    tail_wake(s->tail);
+}
+
+/* From any thread. */
+void stream_on_commit(void *ctx, int64_t head)
+{
+    (void)head;
+    struct service *s = ctx;
+    if (!atomic_exchange(&s->wake_posted, true))
+        loop_post(s->loop, wake_tail, s);
+}
+
 /* ---- the pulse ---- */
 
 void stream_pulse(struct service *s)
@@ -67,20 +94,12 @@ void stream_on_pulse(void *ctx, const uint8_t *data, size_t size)
         tail_head(s->tail, &epoch, &head);
         if (strcmp(pulse->stream, s->definition->name) == 0 &&
             (pulse->epoch != epoch || pulse->head > head))
-            tail_wake(s->tail);
+            stream_on_commit(s, pulse->head);
     }
     arena_clear(&arena);
 }
 
-/* ---- the tail; on its thread, or a committer's ---- */
-
-void stream_on_commit(void *ctx, int64_t head)
-{
-    (void)head;
-    struct service *s = ctx;
-    if (s->tail)
-        tail_wake(s->tail);
-}
+/* ---- on the tail's thread ---- */
 
 static void something_new(struct service *s)
 {
@@ -263,6 +282,7 @@ int stream_start(struct service *s)
                                  .on_epoch = on_epoch,
                                  .on_fault = on_fault,
                                  .ctx = s };
+    s->wake_timer = loop_timer_new(s->loop, wake_tail, s);
     int r = tail_start(&s->tail, &tail);
     if (r < 0)
         return r;
@@ -290,6 +310,7 @@ void stream_drain(struct service *s)
 
 void stream_stop(struct service *s)
 {
+    loop_timer_free(s->wake_timer);
     tail_stop(s->tail);
     feeds_close(s->feeds);
     s->tail = NULL;
