@@ -20,11 +20,19 @@ class Account:
         self.acknowledged, self.replied = {}, set()
         self.logs = {service: [] for service in SERVICES}
         self.cursors = dict.fromkeys(SERVICES, '')
-        self.prompt, self.lag, self.model = PROMPT, timedelta(0), None
+        self.prompt, self.lag = PROMPT, timedelta(0)
+        self.model, self.read = None, dict.fromkeys(SERVICES, 0)   # the model, and how far it has read
+        self._begin()
 
     def time_moved_in_storm(self, span):
         """From here on nobody promises that a rung was found due before the acts that followed it."""
         self.prompt, self.lag = None, max(self.lag, span)
+        self._begin()
+
+    def _begin(self):
+        """A model that has read nothing yet."""
+        self.model = Reconciliation(importers=('test-',), prompt=self.prompt, lag=self.lag)
+        self.read = dict.fromkeys(SERVICES, 0)
 
     def settle(self):
         """Return when every consumer stands at its head and no rung is due; the civil time then."""
@@ -110,15 +118,15 @@ class Account:
 
     def _check_model(self, now):
         """Both logs, event by event; and the tables hold as many cards and orders as the model calls for."""
-        model = Reconciliation(importers=('test-',), prompt=self.prompt, lag=self.lag)
-        faults = model.read(*self.logs.values(), now)
+        fresh = [self.logs[service][self.read[service]:] for service in SERVICES]
+        self.read = {service: len(log) for service, log in self.logs.items()}
+        faults = self.model.read(*fresh, now)
         assert not faults, f'{len(faults)} faults:\n' + '\n'.join(faults[:EXAMPLES])
-        counts = model.counts()
+        counts = self.model.counts()
         (cards,), = self.sql('supervision', 'SELECT count(*) FROM card')
         (orders,), = self.sql('supervision', 'SELECT count(*) FROM supervision_order')
         assert cards == counts['yellow cards'] + counts['red cards']
         assert orders == sum(counts[f'orders, {level}'] for level in ('county', 'city', 'province'))
-        self.model = model
 
     def _check_no_red_card_for_a_reply_in_time(self, must_be_red):
         """Asked of the logs themselves, without the model."""

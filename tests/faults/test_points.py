@@ -4,6 +4,7 @@ Its next life is without the fault. Where any replica of the service may be the 
 to crash there: the consumer that holds the lease, the one that finds the clock due.
 """
 import dataclasses
+import itertools
 import signal
 
 import pytest
@@ -12,27 +13,26 @@ from cluster import identity
 
 LIFE_S = 20.0
 ACTS = ('commit.claimed', 'commit.locked', 'commit.applied_one', 'commit.before_commit', 'commit.after_commit',
-        'commit.before_pulse', 'commit.before_reply', 'call.after_reply', 'pg.statements_done', 'pg.commit_sent',
-        'tx.before_commit', 'tx.committed', 'tail.batch_read')
-CONSUMED = ('consumer.lease_taken', 'consumer.trial_counted', 'consumer.batch_taken', 'consumer.effects_done',
-            'consumer.cursor_moved', 'consumer.committed', 'pg.commit_sent', 'tx.committed')
-CLOCK = [(service, point) for service in ('complaints', 'supervision')
-         for point in ('clock.locked', 'clock.written', 'clock.committed')] + [('supervision', 'tail.batch_read')]
+        'commit.before_pulse', 'commit.before_reply', 'tx.before_commit', 'tx.committed', 'pg.statements_done',
+        'pg.commit_sent', 'tail.batch_read', 'call.after_reply')
+CONSUMED = ('consumer.lease_taken', 'consumer.batch_taken', 'consumer.effects_done', 'consumer.cursor_moved',
+            'consumer.committed', 'consumer.trial_counted', 'tx.before_commit', 'tx.committed')
+CLOCK = ('clock.locked', 'clock.written', 'clock.committed')
 
 
 class Armed:
-    """Replicas whose next life ends at a point, and the one after it does not. The life before is ended by SIGKILL, or
-    gently, so that it gives its lease back."""
+    """Replicas whose next life ends at a point, and the one after it does not. The life before is ended gently, so that
+    it gives its lease back, or by SIGKILL. `faults`: {replica: LUJIAN_FAULT}."""
 
-    def __init__(self, cluster, replicas, fault, gently=False):
-        self.supervisor, self.replicas, self.fault, self.gently = cluster.supervisor, replicas, fault, gently
+    def __init__(self, cluster, faults, gently=True):
+        self.supervisor, self.faults, self.gently = cluster.supervisor, faults, gently
         self.lives = {}
 
     def __enter__(self):
-        clean = {replica: replica.child.spec for replica in self.replicas}
+        clean = {replica: replica.child.spec for replica in self.faults}
         for replica, spec in clean.items():
             self.lives[replica] = replica.child.starts + 1
-            replica.child.spec = dataclasses.replace(spec, env=spec.env | {'LUJIAN_FAULT': self.fault})
+            replica.child.spec = dataclasses.replace(spec, env=spec.env | {'LUJIAN_FAULT': self.faults[replica]})
             assert replica.terminate() if self.gently else replica.kill()
         for replica, spec in clean.items():
             self.supervisor.wait(lambda replica=replica: replica.child.starts >= self.lives[replica], LIFE_S,
@@ -46,48 +46,45 @@ class Armed:
                 if replica.child.starts > life or replica.child.state != 'running']
 
     def wait_crash(self):
-        """Until one has crashed."""
-        self.supervisor.wait(self.crashed, LIFE_S, f'a crash at {self.fault}')
+        """Until one of each service has crashed."""
+        for service, fault in {(replica.service, fault) for replica, fault in self.faults.items()}:
+            self.supervisor.wait(lambda service=service: any(one.service == service for one in self.crashed()),
+                                 LIFE_S, f'{service} to crash at {fault}')
         for replica in self.crashed():
             assert replica.child.exits[-1].code == -signal.SIGKILL
 
     def __exit__(self, *_):
         """Whoever is armed still is not for the next test."""
-        for replica in self.replicas:
+        for replica in self.faults:
             if replica not in self.crashed():
                 replica.kill()
         for replica, life in self.lives.items():
             replica.wait_restarted(life)
 
 
-def crash(cluster, storm, point, replicas, gently=False):
-    """The small load, and the crash in it."""
-    with Armed(cluster, replicas, f'{point}:crash', gently) as armed:
+@pytest.mark.parametrize('act,consumed', itertools.zip_longest(ACTS, CONSUMED))
+def test_a_crash_at(act, consumed, cluster, account, storm):
+    """A replica of complaints at a step of a command, and supervision at a step of what follows from it."""
+    faults = {cluster.replica('complaints', 1): f'{act}:crash'}
+    if consumed:
+        faults |= {replica: f'{consumed}:crash' for replica in cluster.of('supervision')}
+    # Events are counted before they are begun only when a holder of the lease has died.
+    with Armed(cluster, faults, gently=consumed != 'consumer.trial_counted') as armed:
         clients = storm(count=36, web=2, bus=4)
         armed.wait_crash()
         clients.finish()
-
-
-@pytest.mark.parametrize('point', ACTS)
-def test_complaints_crash_at(point, cluster, account, storm):
-    crash(cluster, storm, point, cluster.of('complaints')[:1])
     account.check(days=0)
 
 
-@pytest.mark.parametrize('point', CONSUMED)
-def test_supervision_crashes_at(point, cluster, account, storm):
-    # Events are counted before they are begun only after somebody died of one, it may be.
-    crash(cluster, storm, point, cluster.of('supervision'), gently=point != 'consumer.trial_counted')
-    account.check(days=0)
-
-
-@pytest.mark.parametrize('service,point', CLOCK)
-def test_a_clock_crashes_at(service, point, cluster, account, storm):
+@pytest.mark.parametrize('complaints,supervision', [*zip(CLOCK, CLOCK), ('tail.batch_read', 'tail.batch_read')])
+def test_a_crash_when_time_passes(complaints, supervision, cluster, account, storm):
     """The rungs of what lies unanswered, and of an order with a clock of its own."""
     storm(count=12, web=2, bus=0).finish()
     account.order_by_visits()
     account.settle()
-    with Armed(cluster, cluster.of(service), f'{point}:crash', gently=True) as armed:
+    faults = {replica: f'{complaints}:crash' for replica in cluster.of('complaints')}
+    faults |= {replica: f'{supervision}:crash' for replica in cluster.of('supervision')}
+    with Armed(cluster, faults) as armed:
         cluster.wait_ready()
         account.check()
         armed.wait_crash()
@@ -98,7 +95,7 @@ def test_a_drain_crashes(cluster, account, storm):
     """It has said that it ends, and dies with work in its hands."""
     replica = cluster.replica('complaints', 1)
     clients = storm(web=4, bus=2)
-    with Armed(cluster, [replica], 'drain.announced:crash') as armed:
+    with Armed(cluster, {replica: 'drain.announced:crash'}) as armed:
         replica.wait_ready()
         clients.progress()
         assert replica.terminate()
@@ -114,7 +111,7 @@ def test_a_replica_stands_still_at(service, point, cluster, account, storm):
     replica = cluster.replica(service, 1)
     if service == 'supervision':
         cluster.replica(service, 2).stop()      # so that the lease is the first one's
-    with Armed(cluster, [replica], f'{point}:stop'):
+    with Armed(cluster, {replica: f'{point}:stop'}):
         clients = storm(count=36, web=2, bus=4)
         account.wait_for(lambda: identity.state(replica.pid) == 'T', f'{replica.name} to stop at {point}')
         if service == 'supervision':

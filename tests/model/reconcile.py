@@ -42,9 +42,8 @@ class Event:
                    told.get('correlationid', ''), datetime.fromisoformat(told['time']), data)
 
 
-def check_positions(events, stream):
-    """Contiguous from 1, no event under two positions."""
-    expected = 1
+def check_positions(events, stream, expected=1):
+    """Contiguous from the expected position on, no event under two positions."""
     for event in events:
         require(event.position == expected, f'{stream}: position {event.position} where {expected} was to come')
         expected += 1
@@ -66,14 +65,16 @@ class Reconciliation:
         self.importers, self.prompt, self.lag = tuple(importers), prompt, lag
         self.matters, self.orders = {}, {}
         self._matter_of_order = {}
+        self._read = {'complaints': 0, 'supervision': 0}    # events of each log
         self.rungs = 0          # those that had to come
         self.faults = []
 
     def read(self, complaints, supervision, now):
-        """All faults found, as texts."""
+        """All faults found, as texts. Called again, with what was logged since, it goes on where it was."""
         self.owners = owners_of(local(now).date(), *([self.folder] if self.folder else []))
-        self._try(check_positions, complaints, 'complaints')
-        self._try(check_positions, supervision, 'supervision')
+        for stream, events in (('complaints', complaints), ('supervision', supervision)):
+            self._try(check_positions, events, stream, self._read[stream] + 1)
+            self._read[stream] += len(events)
         for event in complaints:
             self._try(self._complaint_event, event)
         for event in supervision:
