@@ -62,9 +62,21 @@ int command_queue_length(const struct command_queue *q)
     return q->ready.length + q->later.length;
 }
 
+static void crowd_count(struct command_queue *q, int64_t now_us)
+{
+    int64_t spans = (now_us - q->crowd_since_us) / (COMMAND_CROWD_MS * 1000);
+    if (spans > 0) {
+        q->crowd_before = spans == 1 ? q->crowd : 0;
+        q->crowd = 0;
+        q->crowd_since_us = now_us;
+    }
+    q->crowd = MAX(q->crowd, q->ready.length + q->in_flight);
+}
+
 void command_queue_add(struct command_queue *q, struct command *c)
 {
     command_list_add(&q->ready, c);
+    crowd_count(q, c->submitted_us);
 }
 
 void command_queue_add_later(struct command_queue *q, struct command *c, int64_t now_ms,
@@ -95,21 +107,26 @@ int64_t command_queue_later_ms(const struct command_queue *q)
     return soonest;
 }
 
+/* How long the first that is ready is kept waiting for company. */
+static int64_t patience_us(const struct command_queue *q)
+{
+    return (q->in_flight ? COMMAND_PATIENCE_MS : COMMAND_GATHER_MS) * INT64_C(1000);
+}
+
 int64_t command_queue_patience_ms(const struct command_queue *q)
 {
     const struct command *first = q->ready.first;
-    return first ? first->submitted_us / 1000 + COMMAND_PATIENCE_MS + 1 : INT64_MAX;
+    return first ? (first->submitted_us + patience_us(q)) / 1000 + 1 : INT64_MAX;
 }
 
 bool command_queue_may_start(const struct command_queue *q, int64_t now_us)
 {
-    if (!q->ready.first)
+    int ready = q->ready.length;
+    if (ready == 0)
         return false;
-    if (q->in_flight == 0)
-        return true;
-    if (q->ready.length >= COMMAND_BESIDE_MIN && q->ready.length * 3 >= q->in_flight)
-        return true;
-    return now_us - q->ready.first->submitted_us >= COMMAND_PATIENCE_MS * 1000;
+    bool worth = q->in_flight ? ready >= COMMAND_WORTH && ready * 3 >= q->in_flight
+                              : ready >= MIN(COMMAND_WORTH, MAX(q->crowd, q->crowd_before));
+    return worth || now_us - q->ready.first->submitted_us >= patience_us(q);
 }
 
 int command_queue_take(struct command_queue *q, struct command *members[BATCH_MEMBERS_MAX])

@@ -6,8 +6,10 @@
 #include "commit/batch.h"
 
 #define COMMAND_NAME_SLOTS  65536 /* a power of two */
-#define COMMAND_BESIDE_MIN  32    /* fewer wait for the batch that runs and go with more */
-#define COMMAND_PATIENCE_MS 100
+#define COMMAND_WORTH       32    /* so many are worth a transaction of their own */
+#define COMMAND_CROWD_MS    100   /* how long it is remembered how many there were at once */
+#define COMMAND_GATHER_MS   16    /* the longest wait for the others of the crowd */
+#define COMMAND_PATIENCE_MS 100   /* the longest wait for a batch that runs */
 
 struct command_list {
     struct command *first, *last;
@@ -18,6 +20,10 @@ struct command_queue {
     struct command_list ready;
     struct command_list later; /* sent back, not before their time */
     int in_flight;
+    /* The most that waited and ran at once in the running span of COMMAND_CROWD_MS and in the one
+     * before it. */
+    int crowd, crowd_before;
+    int64_t crowd_since_us;
     /* Names in flight, counted by slot: two names that share one take turns, which is all that a
      * collision does. */
     uint8_t busy[COMMAND_NAME_SLOTS];
@@ -38,10 +44,12 @@ void command_queue_add_later(struct command_queue *q, struct command *c, int64_t
 void command_queue_promote(struct command_queue *q, int64_t now_ms);
 /* When the next of those is due; INT64_MAX = never. */
 int64_t command_queue_later_ms(const struct command_queue *q);
-/* When the first that is ready will have waited for long; INT64_MAX = none is. */
+/* When the first that is ready will have waited for long enough; INT64_MAX = none is. */
 int64_t command_queue_patience_ms(const struct command_queue *q);
-/* Is a batch worth starting? Nothing is in flight; or what is ready is worth a transaction beside
- * the one that runs; or it has waited for long (the one that runs is held up by something). */
+/* Is a batch worth starting? Where nothing is in flight: as soon as all of whom there were at once
+ * lately are here again, which for a lone client is at once; or when there are many, or the first
+ * of them has waited for COMMAND_GATHER_MS. Beside a batch that runs: when what is ready is worth a
+ * transaction, or has waited for long (the one that runs is held up by something). */
 bool command_queue_may_start(const struct command_queue *q, int64_t now_us);
 /* Members of the next batch, in order of arrival, passing over those whose name is in flight. */
 int command_queue_take(struct command_queue *q, struct command *members[BATCH_MEMBERS_MAX]);

@@ -225,8 +225,8 @@ bool committers_submit(struct committers *cs, struct command *c)
     if (accepted) {
         command_queue_add(&cs->queue, c);
         cs->figures.commands++;
-        if (command_queue_may_start(&cs->queue, c->submitted_us))
-            pthread_cond_signal(&cs->changed);
+        if (cs->queue.ready.length == 1 || command_queue_may_start(&cs->queue, c->submitted_us))
+            pthread_cond_signal(&cs->changed); /* to begin, or to know until when to wait */
     }
     pthread_mutex_unlock(&cs->mutex);
     return accepted;

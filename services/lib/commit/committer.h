@@ -1,10 +1,11 @@
 /* Committers: threads that take whatever commands are queued, of any method, and run them in
  * batches.
  *
- * Group commit without a timer: a committer starts when something waits and nothing is in flight,
- * or when what waits is a third of what is in flight and enough to be worth a transaction of its
- * own. Batches cost more in processor time than in waiting: beside "a third" alone, 16 saved a
- * third of the commits of two replicas, at a higher rate. */
+ * Group commit: a lone client never waits for company; among many, a batch waits a few milliseconds
+ * for those who were here a moment ago and are about to return, and starts beside one that runs
+ * only with enough members to be worth a transaction: batches cost more in processor time than in
+ * waiting. command_queue.h has the rule.
+ */
 #ifndef LUJIAN_COMMIT_COMMITTER_H
 #define LUJIAN_COMMIT_COMMITTER_H
 

@@ -79,17 +79,13 @@ void feeds_close(struct feeds *fs)
     if (!fs)
         return;
     loop_timer_free(fs->tick);
-    while (fs->first) {
-        struct feed *feed = fs->first;
-        bool answer_frees = feed->reading;
-        feed_close(feed);
-        if (answer_frees) /* no answer comes any more */
-            feed_due(feed);
+    while (fs->first)
+        feed_close(fs->first);
+    if (fs->reader) {
+        feed_reader_stop(fs->reader);
+        feed_reads_finish(fs); /* which frees those that were closed while they read */
+        feed_reader_free(fs->reader);
     }
-    feed_reader_stop(fs->reader);
-    struct feed *feed;
-    while ((feed = feed_due_take(fs)))
-        feed_free(feed);
     feed_encoder_clear(&fs->encoder);
     map_clear(&fs->by_key);
     buf_clear(&fs->body);

@@ -72,7 +72,8 @@ struct feed_read {
 
 struct feed_reader;
 int feed_reader_start(struct feed_reader **ret, const struct pg_options *pg, uv_async_t *done);
-void feed_reader_stop(struct feed_reader *reader); /* NULL is fine; what was answered is dropped */
+void feed_reader_stop(struct feed_reader *reader); /* all that was asked is answered then */
+void feed_reader_free(struct feed_reader *reader); /* stopped, and its answers taken */
 /* The loop's side. */
 void feed_reader_ask(struct feed_reader *reader, struct feed_read *read);
 struct feed_read *feed_reader_answer(struct feed_reader *reader); /* NULL = none yet */
@@ -152,7 +153,7 @@ void feed_end(struct feed *feed, int code);
 
 void feed_due(struct feed *feed);       /* it has its turn */
 void feed_want_read(struct feed *feed); /* of its cursor, or of a slice */
-struct feed *feed_due_take(struct feeds *fs);
+void feed_reads_finish(struct feeds *fs);
 void feed_unlist(struct feed *feed);
 void feeds_turn(uv_async_t *async);
 void feeds_tick(void *feeds);

@@ -113,14 +113,13 @@ int feed_reader_start(struct feed_reader **ret, const struct pg_options *pg, uv_
 
 void feed_reader_stop(struct feed_reader *reader)
 {
-    if (!reader)
-        return;
     atomic_store(&reader->stopping, true);
     queue_close(reader->asked);
     pthread_join(reader->thread, NULL);
-    struct feed_read *read;
-    while ((read = queue_pop(reader->answered, 0)))
-        feed_read_free(read);
+}
+
+void feed_reader_free(struct feed_reader *reader)
+{
     queue_free(reader->asked);
     queue_free(reader->answered);
     free(reader);

@@ -31,7 +31,7 @@ void feed_due(struct feed *feed)
     fs->due.last = feed;
 }
 
-struct feed *feed_due_take(struct feeds *fs)
+static struct feed *feed_due_take(struct feeds *fs)
 {
     struct feed *feed = fs->due.first;
     if (feed) {
@@ -285,7 +285,7 @@ static void take_failure(struct feed *feed, struct feed_read *read)
     }
 }
 
-static void reads_finish(struct feeds *fs)
+void feed_reads_finish(struct feeds *fs)
 {
     struct feed_read *read;
     while ((read = feed_reader_answer(fs->reader))) {
@@ -312,7 +312,7 @@ void feeds_turn(uv_async_t *async)
     if (atomic_exchange(&fs->news, false))
         for (struct feed *feed = fs->first; feed; feed = feed->next)
             feed_due(feed);
-    reads_finish(fs);
+    feed_reads_finish(fs);
     struct feed *feed;
     for (int i = 0; i < TURN_FRAMES_MAX && (feed = feed_due_take(fs)); i++)
         feed_run(feed);

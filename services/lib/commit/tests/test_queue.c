@@ -72,24 +72,83 @@ static void test_a_name_is_in_flight_once(void **state)
     assert_int_equal(command_queue_take(&q, members), 1);
 }
 
-static void test_when_a_batch_may_start(void **state)
+static void take_and_release(int expected)
+{
+    int count = command_queue_take(&q, members);
+    assert_int_equal(count, expected);
+    for (int i = 0; i < count; i++)
+        command_queue_release(&q, members[i]);
+}
+
+static void test_a_lone_client_never_waits(void **state)
 {
     (void)state;
     assert_false(command_queue_may_start(&q, NOW_US));
+    for (int i = 0; i < 3; i++) {
+        add_many(i, 1);
+        assert_true(command_queue_may_start(&q, NOW_US));
+        take_and_release(1);
+    }
+}
+
+static void test_a_batch_waits_for_the_crowd(void **state)
+{
+    (void)state;
+    int64_t gather_us = COMMAND_GATHER_MS * 1000;
+    add_many(0, 5);
+    take_and_release(5);
+    add_many(0, 4);
+    assert_false(command_queue_may_start(&q, NOW_US)); /* the fifth is expected */
+    assert_false(command_queue_may_start(&q, NOW_US + gather_us - 1));
+    assert_true(command_queue_may_start(&q, NOW_US + gather_us)); /* but not for ever */
+    assert_true(command_queue_patience_ms(&q) * 1000 >= NOW_US + gather_us);
+    add_many(4, 1);
+    assert_true(command_queue_may_start(&q, NOW_US));
+    take_and_release(5);
+    add_many(0, 64);
+    take_and_release(64);
+    add_many(0, COMMAND_WORTH); /* so many need no more company */
+    assert_true(command_queue_may_start(&q, NOW_US));
+}
+
+static void test_a_crowd_is_forgotten(void **state)
+{
+    (void)state;
+    add_many(0, 5);
+    take_and_release(5);
+    for (int span = 1; span <= 2; span++) {
+        struct command *c = make(span, 1, 2);
+        c->submitted_us = NOW_US + span * COMMAND_CROWD_MS * 1000;
+        command_queue_add(&q, c);
+        assert_int_equal(command_queue_may_start(&q, c->submitted_us), span == 2);
+        take_and_release(1);
+    }
+    add_many(0, 5);
+    take_and_release(5);
+    struct command *c = make(9, 1, 2);
+    c->submitted_us = NOW_US + 10 * COMMAND_CROWD_MS * 1000; /* nobody came for long */
+    command_queue_add(&q, c);
+    assert_true(command_queue_may_start(&q, c->submitted_us));
+}
+
+static void test_a_batch_beside_another(void **state)
+{
+    (void)state;
     add_many(0, 1);
-    assert_true(command_queue_may_start(&q, NOW_US)); /* nothing is in flight */
     assert_int_equal(command_queue_take(&q, members), 1);
-    add_many(1, COMMAND_BESIDE_MIN - 1);
+    add_many(1, COMMAND_WORTH - 1);
     assert_false(command_queue_may_start(&q, NOW_US));
-    add_many(COMMAND_BESIDE_MIN, 1);
+    add_many(COMMAND_WORTH, 1);
     assert_true(command_queue_may_start(&q, NOW_US));
     command_queue_take(&q, members);
-    add_many(20, 44);
+    add_many(40, 64);
     command_queue_take(&q, members);
-    assert_int_equal(q.in_flight, 61);
-    add_many(70, 20);
+    add_many(104, 14);
+    command_queue_take(&q, members);
+    assert_int_equal(q.in_flight, 111);
+    add_many(120, 36);
     assert_false(command_queue_may_start(&q, NOW_US)); /* less than a third of what is in flight */
-    add_many(90, 1);
+    add_many(156, 1);
     assert_true(command_queue_may_start(&q, NOW_US));
 }
 
@@ -146,9 +205,10 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_order_and_limits),       TEST(test_a_name_is_in_flight_once),
-        TEST(test_when_a_batch_may_start), TEST(test_nobody_waits_long_for_a_batch_that_hangs),
-        TEST(test_sent_back_and_expired),
+        TEST(test_order_and_limits),          TEST(test_a_name_is_in_flight_once),
+        TEST(test_a_lone_client_never_waits), TEST(test_a_batch_waits_for_the_crowd),
+        TEST(test_a_crowd_is_forgotten),      TEST(test_a_batch_beside_another),
+        TEST(test_sent_back_and_expired),     TEST(test_nobody_waits_long_for_a_batch_that_hangs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

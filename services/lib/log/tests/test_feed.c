@@ -278,6 +278,27 @@ static void test_drain(void **state UNUSED)
     follow_rig_close(&rig);
 }
 
+static bool feed_is_read_for(void *ctx)
+{
+    return follow_figures(ctx).lagging > 0;
+}
+
+/* The feeds end while one of them waits for the log. */
+static void test_drain_while_reading(void **state UNUSED)
+{
+    struct follow_rig rig;
+    follow_rig_open(&rig, fixture, 20);
+    follow_append(&rig, 1000, 10);
+    assert_true(follow_until(&rig, tail_is_at_head, &rig, 5000));
+    assert_int_equal(pg_script(rig.log.pg, "BEGIN; LOCK TABLE event"), 0);
+    struct follower *f = follow(&rig, 0, 0, 100);
+    assert_true(follow_until(&rig, feed_is_read_for, &rig, 5000));
+    feeds_drain(rig.feeds);
+    follower_end(f, ERR_NOT_EXECUTED, "draining");
+    assert_int_equal(pg_script(rig.log.pg, "ROLLBACK"), 0);
+    follow_rig_close(&rig);
+}
+
 /* The reader's connection is cut in the middle of the past; the tail's, too. */
 static void test_database_connections_are_cut(void **state UNUSED)
 {
@@ -312,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_unfollow_and_silence),
         cmocka_unit_test(test_limits_and_replaced_id),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_while_reading),
         cmocka_unit_test(test_database_connections_are_cut),
     };
     return cmocka_run_group_tests(tests, setup_group, teardown_group);

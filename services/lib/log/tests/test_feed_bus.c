@@ -126,12 +126,22 @@ static int node_door_send(void *ctx, const struct door_address *to, const uint8_
     return door_send(n->door, to, head, head_size, body, size);
 }
 
-static void node_batch(void *ctx, struct tail_batch *batch UNUSED)
+static void something_new(struct node *n)
 {
-    struct node *n = ctx;
     struct feeds *feeds = __atomic_load_n(&n->feeds, __ATOMIC_ACQUIRE);
     if (feeds)
         feeds_wake(feeds);
+}
+
+static void node_batch(void *ctx, struct tail_batch *batch UNUSED)
+{
+    something_new(ctx);
+}
+
+/* A feed may be open before the tail knows where the log stands. */
+static void node_epoch(void *ctx, int64_t epoch UNUSED, int64_t head UNUSED)
+{
+    something_new(ctx);
 }
 
 static void node_open(struct node *n)
@@ -153,9 +163,11 @@ static void node_open(struct node *n)
     snprintf(n->door_port, sizeof(n->door_port), "%s", strrchr(door_endpoint(n->door), ':') + 1);
     snprintf(n->pulse_port, sizeof(n->pulse_port), "%s",
              strrchr(door_pulse_endpoint(n->door), ':') + 1);
-    const struct tail_options tail = {
-        .pg = &rig->log.pg_options, .ring_events_max = 500, .on_batch = node_batch, .ctx = n
-    };
+    const struct tail_options tail = { .pg = &rig->log.pg_options,
+                                       .ring_events_max = 500,
+                                       .on_batch = node_batch,
+                                       .on_epoch = node_epoch,
+                                       .ctx = n };
     assert_int_equal(tail_start(&n->tail, &tail), 0);
     const struct feeds_options feeds = { .loop = rig->loop,
                                          .stream = "complaints",
