@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/util.h"
 #include "clock/clock_inside.h"
 
 struct run {
@@ -208,19 +209,43 @@ static int run_pages(struct run *run)
     return 0;
 }
 
-int clock_batch_run(struct pg *pg, const struct clock_owner *owner, const struct clock_work *work,
-                    const struct snapshot *reference, struct clock_batch *ret)
+static int run_chunks(struct run *run, const char *const *subjects, int count)
+{
+    run->result->found = count;
+    for (int i = 0; i < count; i += CLOCK_BATCH_MAX) {
+        int r = run_subjects(run, subjects + i, MIN(count - i, CLOCK_BATCH_MAX));
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int with_arena(struct run *run, const char *const *subjects, int count)
 {
     struct arena arena;
     arena_init(&arena, 0);
-    *ret = (struct clock_batch){ 0 };
-    struct run run = { .pg = pg,
-                       .arena = &arena,
-                       .owner = owner,
-                       .work = work,
-                       .reference = reference,
-                       .result = ret };
-    int r = run_pages(&run);
+    *run->result = (struct clock_batch){ 0 };
+    run->arena = &arena;
+    int r = subjects ? run_chunks(run, subjects, count) : run_pages(run);
     arena_clear(&arena);
     return r;
+}
+
+int clock_batch_run(struct pg *pg, const struct clock_owner *owner, const struct clock_work *work,
+                    const struct snapshot *reference, struct clock_batch *ret)
+{
+    struct run run = {
+        .pg = pg, .owner = owner, .work = work, .reference = reference, .result = ret
+    };
+    return with_arena(&run, NULL, 0);
+}
+
+int clock_batch_subjects(struct pg *pg, const struct clock_owner *owner,
+                         const struct clock_work *work, const struct snapshot *reference,
+                         const char *const *subjects, int count, struct clock_batch *ret)
+{
+    struct run run = {
+        .pg = pg, .owner = owner, .work = work, .reference = reference, .result = ret
+    };
+    return with_arena(&run, subjects, count);
 }

@@ -92,6 +92,7 @@ static int begin_term(struct clock_set *set, struct clock *c, const struct deadl
     c->rule_version = rule->version;
     c->extended_days = 0;
     c->calendar_position = snapshot_calendar_position(set->reference);
+    c->date_position = 0;
     c->last_rung = 0;
     c->last_fired_at = 0;
     c->row_version++;
@@ -183,7 +184,9 @@ int clock_extend(struct clock_set *set, int kind, uint32_t working_days)
     next.term++;
     next.extended_days += working_days;
     /* The old date stays as old as it was; the new one is no younger than the older of the two. */
-    next.calendar_position = MIN(c->calendar_position, snapshot_calendar_position(set->reference));
+    int64_t known = snapshot_calendar_position(set->reference);
+    next.calendar_position = MIN(c->calendar_position, known);
+    next.date_position = MIN(c->date_position, known);
     next.last_rung = 0;
     next.last_fired_at = 0;
     next.row_version++;

@@ -36,6 +36,8 @@ struct clock {
     uint32_t
         extended_days; /* working days added by extensions since the last full start; 0 = none */
     int64_t calendar_position;
+    /* The calendar that due_at was counted by, where it is an older one; 0 = the same. */
+    int64_t date_position;
     int last_rung; /* the last that fired in this term; 0 = none */
     int64_t last_fired_at;
     int next_rung; /* 0 = none */
@@ -117,11 +119,54 @@ int clock_scanner_start(struct clock_scanner **ret, const struct clock_owner *ow
 void clock_scanner_wake(struct clock_scanner *scanner); /* civil time or the calendar moved */
 void clock_scanner_stop(struct clock_scanner *scanner);
 
+/* The due dates that a corrected calendar would move, and the operator's decision that it shall.
+ * Provisional clocks are no part of it: they are recomputed as soon as a notice comes. */
+
+#define CLOCK_CHANGES_MAX 500
+
+enum clock_change_note {
+    CLOCK_CHANGE_MOVES = 0,
+    CLOCK_CHANGE_BREACHED = 1,       /* stays: its day has passed */
+    CLOCK_CHANGE_NOT_BEFORE_NOW = 2, /* stays: the new date has passed */
+    CLOCK_CHANGE_FAILS = 3,          /* its rule is not known here */
+};
+
+struct clock_change {
+    const char *clock_id, *subject, *division;
+    int kind;
+    int64_t old_due_at, new_due_at; /* new: what the calendar says; 0 = cannot be counted */
+    enum clock_change_note note;
+};
+
+struct clock_changes {
+    int64_t calendar_position;              /* of the calendar that it was counted by */
+    int64_t older;                          /* open clocks counted by an older one */
+    int64_t counts[CLOCK_CHANGE_FAILS + 1]; /* of those with another date, by note */
+    struct clock_change *rows;              /* the first CLOCK_CHANGES_MAX, by subject */
+    int row_count;
+};
+/* The dry run: reads every clock, a page at a time, and writes nothing. */
+int clock_changes_read(struct pg *pg, struct arena *arena, const struct snapshot *reference,
+                       int64_t now_ms, struct clock_changes *ret);
+
+struct clock_decision {
+    int64_t calendar_position; /* 0 = none was ever taken */
+    const char *decided_by;
+    int64_t decided_at;
+    int64_t settled_at; /* 0 = clocks are still being recomputed */
+};
+/* The last one. */
+int clock_decision_read(struct pg *pg, struct arena *arena, struct clock_decision *ret);
+/* From now on every open clock that was counted by an older calendar than that position is work for
+ * the scanners, for ever. The same position again changes nothing: the first decision stands. */
+int clock_decide(struct pg *pg, int64_t calendar_position, const char *by, int64_t now_ms);
+
 struct clock_figures {
     int64_t due;         /* rungs that are due and not waiting for another attempt */
     int64_t overdue;     /* open past due_at */
     int64_t failing;     /* waiting for another attempt */
     int64_t provisional; /* open, and resting on days that no notice has announced */
+    int64_t behind;      /* not yet recomputed as an operator decided */
 };
 int clock_figures_read(struct pg *pg, struct arena *arena, int64_t now_ms,
                        struct clock_figures *ret);

@@ -25,15 +25,24 @@ int clock_arm(struct clock *c, const struct snapshot *reference);
 /* The rule that times it: the stored version, or where the registry does not know it, none. */
 const struct deadline_rule *clock_rule(const struct clock *c, const struct snapshot *reference);
 
-/* -- store.c: the only code that knows columns -- */
+/* -- recompute.c -- */
+
+/* What this calendar would make of an open clock's date, and whether it may move there. */
+int clock_recount(const struct clock *c, const struct snapshot *reference, int64_t now_ms,
+                  struct due *ret_due, enum clock_change_note *ret_note);
+
+/* -- store.c: with store_decision.c the only code that knows columns -- */
 
 /* A clock as the scan sees it: with whom it concerns. */
 struct clock_row {
     struct clock c;
     struct clock_subject subject;
     const char *reason; /* why `apply` changed it, for the ledger; or what it failed of */
+    bool kept;          /* its date would have moved to before now: the ledger says so */
 };
 
+struct clock_row *store_read_rows(const struct pg_rows *rows, struct arena *arena);
+void store_fill_ids(struct pg_array *ids, const char *const *subjects, int count);
 int store_clocks_by_subjects(struct pg *pg, struct arena *arena, const char *const *subjects,
                              int count, struct clock_row **ret, int *ret_count);
 int store_clock_insert(struct tx *tx, const struct clock_subject *subject, const struct clock *c);
@@ -65,7 +74,7 @@ struct clock_work {
     int (*write)(struct tx *tx, const struct snapshot *reference, const struct clock_row *rows,
                  const struct clock *was, int count);
 };
-extern const struct clock_work clock_work_fire, clock_work_recompute;
+extern const struct clock_work clock_work_fire, clock_work_recompute, clock_work_decided;
 
 int store_due_page(struct tx *tx, const struct snapshot *reference, struct clock_place *place,
                    const char ***ret_subjects, int *ret_count);
@@ -82,6 +91,27 @@ int store_failed(struct tx *tx, const struct clock_row *rows, int count);
 /* The earliest instant at which any clock wants to be looked at; 0 = none does. */
 int store_next_wake(struct tx *tx, int64_t *ret_at);
 
+/* -- store_decision.c -- */
+
+#define CLOCK_WALK_ROWS_MAX 4096 /* clocks that a step of a walk looks at */
+
+/* A walk through all clocks, by their key. */
+struct clock_walk {
+    int64_t calendar_position; /* looked for: clocks that were counted by an older one */
+    char subject[UUID_TEXT_SIZE];
+    int kind;
+    bool ended;
+};
+void clock_walk_begin(struct clock_walk *walk, int64_t calendar_position);
+/* The next page: those that are older, at most CLOCK_WALK_ROWS_MAX; none is not the end yet. */
+int store_older_page(struct pg *pg, struct arena *arena, struct clock_walk *walk, int64_t now_ms,
+                     struct clock_row **ret, int *ret_count);
+int store_older_locked(struct tx *tx, const struct snapshot *reference, const char *const *subjects,
+                       int count, struct clock_row **ret, int *ret_count);
+int store_decision_settle(struct pg *pg, int64_t calendar_position, int64_t now_ms);
+/* A clock was found that is older than the last decision: it is not settled. */
+int store_decision_reopen(struct pg *pg);
+
 /* -- batch.c -- */
 
 struct clock_batch {
@@ -95,5 +125,21 @@ struct clock_batch {
  * as all that was not written is still work. */
 int clock_batch_run(struct pg *pg, const struct clock_owner *owner, const struct clock_work *work,
                     const struct snapshot *reference, struct clock_batch *ret);
+/* The same for these subjects, whatever their number. */
+int clock_batch_subjects(struct pg *pg, const struct clock_owner *owner,
+                         const struct clock_work *work, const struct snapshot *reference,
+                         const char *const *subjects, int count, struct clock_batch *ret);
+
+/* -- decide.c: a replica's part in carrying out a decision -- */
+
+struct clock_sweep {
+    struct clock_walk walk;
+    int64_t found;   /* clocks that this walk found behind */
+    int64_t done;    /* of them written */
+    int64_t next_ms; /* mono: not looked at before */
+};
+/* One step: a page of the walk and the batches that it gives. *ret_more: the next one at once. */
+int clock_sweep_step(struct clock_sweep *sweep, struct pg *pg, const struct clock_owner *owner,
+                     const struct snapshot *reference, struct clock_batch *ret, bool *ret_more);
 
 #endif

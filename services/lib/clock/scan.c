@@ -1,5 +1,5 @@
-/* The scanner: one thread that fires what is due and recomputes what a notice has settled, batch
- * after batch, and sleeps no longer than to the next due instant.
+/* The scanner: one thread that fires what is due and recomputes what a notice has settled, or an
+ * operator decided, batch after batch, and sleeps no longer than to the next due instant.
  *
  * Correctness never depends on it being alone, on being woken, or on its sleep: what is due stays
  * due until its row says otherwise. A replica's scanner is woken by its own process; what other
@@ -31,6 +31,7 @@ struct clock_scanner {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool stopping, woken;
+    bool figures_asked; /* by a new watcher */
     void (*on_figures)(void *ctx, const struct clock_figures *figures);
     void *figures_ctx;
 
@@ -38,6 +39,7 @@ struct clock_scanner {
     struct pg *pg;
     int64_t backoff_ms;
     int64_t figures_at_ms; /* mono: when they are to be read again */
+    struct clock_sweep sweep;
 };
 
 static void sleep_until_woken(struct clock_scanner *s, int64_t for_ms)
@@ -65,6 +67,12 @@ static bool is_stopping(struct clock_scanner *s)
     return stopping;
 }
 
+static void tell_commit(struct clock_scanner *s, const struct clock_batch *batch)
+{
+    if (batch->head && s->on_commit)
+        s->on_commit(s->ctx, batch->head);
+}
+
 /* Fires or recomputes one batch; adds what moved to *moved and what others held to *held. */
 static int run_work(struct clock_scanner *s, const struct clock_work *work, int *moved, int *held)
 {
@@ -74,11 +82,25 @@ static int run_work(struct clock_scanner *s, const struct clock_work *work, int 
     struct clock_batch batch;
     int r = clock_batch_run(s->pg, s->owner, work, reference, &batch);
     snapshot_put(reference);
-    if (batch.head && s->on_commit)
-        s->on_commit(s->ctx, batch.head);
+    tell_commit(s, &batch);
     *moved += batch.done + batch.failed;
     if (batch.found && !batch.done && !batch.failed)
         *held += batch.found;
+    return r;
+}
+
+/* A step of what an operator has decided. What others hold waits for the next walk. */
+static int run_sweep(struct clock_scanner *s, int *moved, bool *ret_more)
+{
+    *ret_more = false;
+    const struct snapshot *reference = snapshot_get();
+    if (!reference)
+        return 0;
+    struct clock_batch batch;
+    int r = clock_sweep_step(&s->sweep, s->pg, s->owner, reference, &batch, ret_more);
+    snapshot_put(reference);
+    tell_commit(s, &batch);
+    *moved += batch.done + batch.failed;
     return r;
 }
 
@@ -121,12 +143,16 @@ static int read_figures(struct clock_scanner *s, struct clock_figures *ret)
 static int report_figures(struct clock_scanner *s)
 {
     pthread_mutex_lock(&s->lock);
-    bool watched = s->on_figures != NULL;
+    bool asked = s->figures_asked;
+    s->figures_asked = false;
     pthread_mutex_unlock(&s->lock);
-    if (!watched || mono_ms() < s->figures_at_ms)
+    if (!asked && mono_ms() < s->figures_at_ms)
         return 0;
     struct clock_figures figures;
     int r = read_figures(s, &figures);
+    /* A replica with an old calendar wrote one after the decision had been carried out. */
+    if (r >= 0 && figures.behind)
+        r = store_decision_reopen(s->pg);
     if (r < 0)
         return r;
     s->figures_at_ms = mono_ms() + FIGURES_EVERY_MS;
@@ -141,6 +167,7 @@ static int report_figures(struct clock_scanner *s)
 static int scan_round(struct clock_scanner *s, int64_t *ret_sleep_ms)
 {
     int fired = 0, recomputed = 0, held = 0;
+    bool sweeping = false;
     if (!s->pg) {
         int r = pg_open(&s->pg, &s->options);
         if (r < 0)
@@ -149,11 +176,13 @@ static int scan_round(struct clock_scanner *s, int64_t *ret_sleep_ms)
     int r = run_work(s, &clock_work_fire, &fired, &held);
     if (r >= 0)
         r = run_work(s, &clock_work_recompute, &recomputed, &held);
+    if (r >= 0)
+        r = run_sweep(s, &recomputed, &sweeping);
     if (recomputed)
         s->figures_at_ms = 0;
     if (r >= 0)
         r = report_figures(s);
-    if (r < 0 || fired || recomputed) {
+    if (r < 0 || fired || recomputed || sweeping) {
         *ret_sleep_ms = 0;
         return r;
     }
@@ -239,6 +268,7 @@ void clock_scanner_watch(struct clock_scanner *scanner,
     pthread_mutex_lock(&scanner->lock);
     scanner->on_figures = on_figures;
     scanner->figures_ctx = ctx;
+    scanner->figures_asked = on_figures != NULL;
     pthread_mutex_unlock(&scanner->lock);
 }
 

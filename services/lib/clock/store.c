@@ -1,4 +1,4 @@
-/* Rows of clocks, rungs and ledger: the only code here that knows columns. */
+/* Rows of clocks, rungs and ledger: with store_decision.c the only code here that knows columns. */
 #include <string.h>
 
 #include "clock_sql.h"
@@ -15,7 +15,7 @@ const struct pg_module clock_module = {
     .migrations = clock_migrations,
 };
 
-static struct clock_row *read_rows(const struct pg_rows *rows, struct arena *arena)
+struct clock_row *store_read_rows(const struct pg_rows *rows, struct arena *arena)
 {
     struct clock_row *list = arena_array(arena, struct clock_row, rows->count + 1);
     for (int i = 0; i < rows->count; i++) {
@@ -36,6 +36,7 @@ static struct clock_row *read_rows(const struct pg_rows *rows, struct arena *are
         c->rule_version = (uint32_t)pg_row_int(rows, i, n++);
         c->extended_days = (uint32_t)pg_row_int(rows, i, n++);
         c->calendar_position = pg_row_int(rows, i, n++);
+        c->date_position = pg_row_int(rows, i, n++);
         c->last_rung = (int)pg_row_int(rows, i, n++);
         c->last_fired_at = pg_row_int(rows, i, n++);
         c->next_rung = (int)pg_row_int(rows, i, n++);
@@ -51,7 +52,7 @@ static struct clock_row *read_rows(const struct pg_rows *rows, struct arena *are
 }
 
 /* A row for each element of the arrays in use. */
-#define COLUMNS_MAX 9
+#define COLUMNS_MAX 10
 struct columns {
     struct pg_array arrays[COLUMNS_MAX];
 };
@@ -73,7 +74,7 @@ static struct pg_param column(struct columns *t, int i)
     return pg_array_param(&t->arrays[i]);
 }
 
-static void fill_ids(struct pg_array *ids, const char *const *subjects, int count)
+void store_fill_ids(struct pg_array *ids, const char *const *subjects, int count)
 {
     pg_array_init(ids);
     for (int i = 0; i < count; i++)
@@ -85,12 +86,12 @@ int store_clocks_by_subjects(struct pg *pg, struct arena *arena, const char *con
 {
     struct pg_array ids;
     struct pg_rows rows;
-    fill_ids(&ids, subjects, count);
+    store_fill_ids(&ids, subjects, count);
     int r = pg_read(pg, arena, &Q_CLOCK_BY_SUBJECTS, PG_ARGS(pg_array_param(&ids)), &rows);
     pg_array_clear(&ids);
     if (r < 0)
         return r;
-    *ret = read_rows(&rows, arena);
+    *ret = store_read_rows(&rows, arena);
     *ret_count = rows.count;
     return 0;
 }
@@ -118,7 +119,8 @@ int store_clock_update(struct tx *tx, const struct clock_subject *subject, const
                 pg_bool(c->cancelled), pg_text(c->rule), pg_int(c->rule_version),
                 pg_int(c->extended_days), pg_int(c->calendar_position), pg_int(c->last_rung),
                 pg_instant(c->last_fired_at), pg_int(c->next_rung), pg_instant(c->next_at),
-                pg_bool(c->next_provisional), pg_int(c->row_version)));
+                pg_bool(c->next_provisional), pg_int(c->row_version),
+                c->date_position ? pg_int(c->date_position) : pg_null()));
 }
 
 int store_clock_ledger(struct tx *tx, const struct clock *was, const struct clock *c,
@@ -177,13 +179,13 @@ int store_due_locked(struct tx *tx, const struct snapshot *reference, const char
     (void)reference;
     struct pg_array ids;
     struct pg_rows rows;
-    fill_ids(&ids, subjects, count);
+    store_fill_ids(&ids, subjects, count);
     int r =
         tx_read(tx, &Q_CLOCK_DUE_LOCKED, PG_ARGS(pg_array_param(&ids), pg_int(tx->now_ms)), &rows);
     pg_array_clear(&ids);
     if (r < 0)
         return r;
-    *ret = read_rows(&rows, tx->arena);
+    *ret = store_read_rows(&rows, tx->arena);
     *ret_count = rows.count;
     return 0;
 }
@@ -208,7 +210,7 @@ int store_unsettled_locked(struct tx *tx, const struct snapshot *reference,
 {
     struct pg_array ids;
     struct pg_rows rows;
-    fill_ids(&ids, subjects, count);
+    store_fill_ids(&ids, subjects, count);
     int r = tx_read(tx, &Q_CLOCK_UNSETTLED_LOCKED,
                     PG_ARGS(pg_array_param(&ids), pg_int(snapshot_calendar_position(reference)),
                             pg_int(tx->now_ms)),
@@ -216,7 +218,7 @@ int store_unsettled_locked(struct tx *tx, const struct snapshot *reference,
     pg_array_clear(&ids);
     if (r < 0)
         return r;
-    *ret = read_rows(&rows, tx->arena);
+    *ret = store_read_rows(&rows, tx->arena);
     *ret_count = rows.count;
     return 0;
 }
@@ -281,11 +283,12 @@ int store_recomputed(struct tx *tx, const struct clock_row *rows, int count)
         pg_array_add_int(&t.arrays[6], c->next_at);
         pg_array_add_bool(&t.arrays[7], c->next_provisional);
         pg_array_add_int(&t.arrays[8], c->calendar_position);
+        pg_array_add_int(&t.arrays[9], c->date_position);
     }
-    int r =
-        tx_write(tx, &Q_CLOCK_RECOMPUTE,
-                 PG_ARGS(column(&t, 0), column(&t, 1), column(&t, 2), column(&t, 3), column(&t, 4),
-                         column(&t, 5), column(&t, 6), column(&t, 7), column(&t, 8)));
+    int r = tx_write(tx, &Q_CLOCK_RECOMPUTE,
+                     PG_ARGS(column(&t, 0), column(&t, 1), column(&t, 2), column(&t, 3),
+                             column(&t, 4), column(&t, 5), column(&t, 6), column(&t, 7),
+                             column(&t, 8), column(&t, 9)));
     columns_clear(&t);
     return r;
 }
@@ -357,6 +360,7 @@ int clock_figures_read(struct pg *pg, struct arena *arena, int64_t now_ms,
     *ret = (struct clock_figures){ .due = pg_row_int(&rows, 0, 0),
                                    .overdue = pg_row_int(&rows, 0, 1),
                                    .failing = pg_row_int(&rows, 0, 2),
-                                   .provisional = pg_row_int(&rows, 0, 3) };
+                                   .provisional = pg_row_int(&rows, 0, 3),
+                                   .behind = pg_row_int(&rows, 0, 4) };
     return 0;
 }

@@ -11,7 +11,7 @@ SET term = $3, division = $4, audience = $5, unit = $6, about_enforcement = $7, 
     due_on = $10, provisional = $11, ended_at = $12, cancelled = $13, rule = $14, rule_version = $15,
     extended_days = $16, calendar_position = $17, last_rung = nullif($18::smallint, 0), last_fired_at = $19,
     next_rung = nullif($20::smallint, 0), next_at = $21, next_provisional = $22, attempts = 0, retry_at = NULL,
-    row_version = $23
+    row_version = $23, date_position = $24
 WHERE subject = $1 AND kind = $2;
 
 -- name: clock_ledger_insert
@@ -27,8 +27,8 @@ WHERE subject = $1 AND ended_at IS NULL
 
 -- name: clock_by_subjects
 SELECT subject, kind, id, term, started_at, due_at, due_on, provisional, ended_at, cancelled, rule, rule_version,
-       extended_days, calendar_position, last_rung, last_fired_at, next_rung, next_at, next_provisional, row_version,
-       division, audience, unit, about_enforcement
+       extended_days, calendar_position, date_position, last_rung, last_fired_at, next_rung, next_at, next_provisional,
+       row_version, division, audience, unit, about_enforcement
 FROM clock
 WHERE subject = any ($1::uuid[])
 ORDER BY subject, kind;
@@ -45,8 +45,8 @@ LIMIT $4;
 -- name: clock_due_locked
 -- Of subjects that are locked: read in a statement of its own, so that it sees what the lock waited for.
 SELECT subject, kind, id, term, started_at, due_at, due_on, provisional, ended_at, cancelled, rule, rule_version,
-       extended_days, calendar_position, last_rung, last_fired_at, next_rung, next_at, next_provisional, row_version,
-       division, audience, unit, about_enforcement
+       extended_days, calendar_position, date_position, last_rung, last_fired_at, next_rung, next_at, next_provisional,
+       row_version, division, audience, unit, about_enforcement
 FROM clock
 WHERE subject = any ($1::uuid[]) AND next_at IS NOT NULL AND greatest(next_at, retry_at) <= $2
 ORDER BY subject, kind;
@@ -78,8 +78,8 @@ LIMIT $5;
 
 -- name: clock_unsettled_locked
 SELECT subject, kind, id, term, started_at, due_at, due_on, provisional, ended_at, cancelled, rule, rule_version,
-       extended_days, calendar_position, last_rung, last_fired_at, next_rung, next_at, next_provisional, row_version,
-       division, audience, unit, about_enforcement
+       extended_days, calendar_position, date_position, last_rung, last_fired_at, next_rung, next_at, next_provisional,
+       row_version, division, audience, unit, about_enforcement
 FROM clock
 WHERE subject = any ($1::uuid[]) AND ended_at IS NULL AND (provisional OR next_provisional)
   AND calendar_position < $2 AND (retry_at IS NULL OR retry_at <= $3)
@@ -89,10 +89,12 @@ ORDER BY subject, kind;
 UPDATE clock c
 SET due_at = v.due_at, due_on = v.due_on, provisional = v.provisional, next_rung = nullif(v.next_rung, 0),
     next_at = nullif(v.next_at, 0), next_provisional = v.next_provisional,
-    calendar_position = v.calendar_position, attempts = 0, retry_at = NULL, row_version = c.row_version + 1
+    calendar_position = v.calendar_position, date_position = nullif(v.date_position, 0), attempts = 0, retry_at = NULL,
+    row_version = c.row_version + 1
 FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::integer[], $5::boolean[], $6::smallint[], $7::bigint[],
-            $8::boolean[], $9::bigint[]) AS v (subject, kind, due_at, due_on, provisional, next_rung, next_at,
-                                               next_provisional, calendar_position)
+            $8::boolean[], $9::bigint[], $10::bigint[]) AS v (subject, kind, due_at, due_on, provisional, next_rung,
+                                                              next_at, next_provisional, calendar_position,
+                                                              date_position)
 WHERE c.subject = v.subject AND c.kind = v.kind;
 
 -- name: clock_fail
@@ -110,10 +112,71 @@ ORDER BY greatest(next_at, retry_at), subject
 LIMIT 1;
 
 -- name: clock_figures
--- Overdue: open past due_at; kind 3, a right to return, lapses instead.
+-- Overdue: open past due_at; kind 3, a right to return, lapses instead. Behind: counted by an older calendar than an
+-- operator has decided for; looked for among the clocks with a rung ahead, which are read for the overdue anyway.
 SELECT (SELECT count(*) FROM clock
         WHERE next_at IS NOT NULL AND greatest(next_at, retry_at) <= $1 AND attempts = 0),
-       (SELECT count(*) FROM clock WHERE next_at IS NOT NULL AND due_at <= $1)
+       armed.overdue
            + (SELECT count(*) FROM clock WHERE ended_at IS NULL AND next_at IS NULL AND kind <> 3 AND due_at <= $1),
        (SELECT count(*) FROM clock WHERE attempts > 0),
-       (SELECT count(*) FROM clock WHERE ended_at IS NULL AND (provisional OR next_provisional));
+       (SELECT count(*) FROM clock WHERE ended_at IS NULL AND (provisional OR next_provisional)),
+       armed.behind
+FROM (SELECT count(*) FILTER (WHERE due_at <= $1) AS overdue,
+             count(*) FILTER (WHERE NOT provisional AND coalesce(date_position, calendar_position)
+                              < (SELECT max(calendar_position) FROM clock_decision)) AS behind
+      FROM clock
+      WHERE next_at IS NOT NULL) AS armed;
+
+-- name: clock_older_page
+-- A walk through all clocks by their key, $5 of them a page, from behind ($1, $2): those that are counted by an older
+-- calendar than $3, and always the last one looked at, so that the walk goes on from there. No row is the end. An open
+-- clock whose day has passed ($4) and that has no rung ahead is left out: nothing of it could change.
+SELECT subject, kind, id, term, started_at, due_at, due_on, provisional, ended_at, cancelled, rule, rule_version,
+       extended_days, calendar_position, date_position, last_rung, last_fired_at, next_rung, next_at, next_provisional,
+       row_version, division, audience, unit, about_enforcement, older
+FROM (SELECT looked.*,
+             ended_at IS NULL AND NOT provisional AND coalesce(date_position, calendar_position) < $3
+                 AND (due_at > $4 OR next_at IS NOT NULL) AS older,
+             lead(kind) OVER (ORDER BY subject, kind) IS NULL AS last
+      FROM (SELECT subject, kind, id, term, started_at, due_at, due_on, provisional, ended_at, cancelled, rule,
+                   rule_version, extended_days, calendar_position, date_position, last_rung, last_fired_at, next_rung,
+                   next_at, next_provisional, row_version, division, audience, unit, about_enforcement
+            FROM clock
+            WHERE (subject, kind) > ($1::uuid, $2::smallint)
+            ORDER BY subject, kind
+            LIMIT $5) AS looked) AS page
+WHERE older OR last
+ORDER BY subject, kind;
+
+-- name: clock_older_locked
+-- By the decisions that a calendar of position $3 can carry out.
+SELECT subject, kind, id, term, started_at, due_at, due_on, provisional, ended_at, cancelled, rule, rule_version,
+       extended_days, calendar_position, date_position, last_rung, last_fired_at, next_rung, next_at, next_provisional,
+       row_version, division, audience, unit, about_enforcement
+FROM clock
+WHERE subject = any ($1::uuid[]) AND ended_at IS NULL AND NOT provisional
+  AND coalesce(date_position, calendar_position)
+      < (SELECT max(calendar_position) FROM clock_decision WHERE calendar_position <= $3)
+  AND (due_at > $2 OR next_at IS NOT NULL) AND (retry_at IS NULL OR retry_at <= $2)
+ORDER BY subject, kind;
+
+-- name: clock_decision_insert
+INSERT INTO clock_decision (calendar_position, decided_by, decided_at)
+VALUES ($1, $2, $3)
+ON CONFLICT DO NOTHING;
+
+-- name: clock_decision_last
+SELECT calendar_position, decided_by, decided_at, settled_at
+FROM clock_decision
+ORDER BY calendar_position DESC
+LIMIT 1;
+
+-- name: clock_decision_settle
+UPDATE clock_decision
+SET settled_at = $2
+WHERE calendar_position <= $1 AND settled_at IS NULL;
+
+-- name: clock_decision_reopen
+UPDATE clock_decision
+SET settled_at = NULL
+WHERE calendar_position = (SELECT max(calendar_position) FROM clock_decision) AND settled_at IS NOT NULL;
