@@ -40,9 +40,10 @@ LADDERS = {  # clock kind -> the rungs it may have, in order
     "reply": ("yellow", "red", "l1", "l2", "l3", "report"),
     "order": ("l2", "l3", "report"),
 }
+CARD_KINDS = tuple(kind for kind in LADDERS if kind != "order")
+CARD_ANCHORS = {"yellow": "working_days_before_due_on", "red": "first_working_day_after_due_on"}  # for every clock
 ANCHORS = ("working_days_before_due_on", "first_working_day_after_due_on", "term_after_previous",
            "hours_before_due_at", "at_due_at")
-ANCHORS_OF_HOURS = ("hours_before_due_at", "at_due_at")
 ROLES = ("hotline", "unit", "supervisor", "operator", "importer", "edge", "service")
 
 CODE = re.compile(r"[a-z0-9][a-z0-9_-]*\Z")
@@ -256,7 +257,6 @@ def check_deadlines(seed):
 
 def check_ladders(seed):
     seed.unique("ladder_rules", "id", "version")
-    hours = {row["kind"] for row in seed.rows["deadline_rules"] if row["unit"] == "hours"}
     for row in seed.rows["ladder_rules"]:
         check_rule(seed, "ladder_rules", row)
         seed.one_of("ladder_rules", row, "kind", tuple(LADDERS))
@@ -268,13 +268,13 @@ def check_ladders(seed):
             seed.fault("ladder_rules", row["#"], "count %d does not go with %s" % (count, row["anchor"]))
         if (row["unit"] in TERM_UNITS) != (row["anchor"] == "term_after_previous"):
             seed.fault("ladder_rules", row["#"], "unit goes with term_after_previous, and only with it")
-        if row["kind"] in hours and row["anchor"] not in ANCHORS_OF_HOURS:
-            seed.fault("ladder_rules", row["#"], "a term in hours has no %s" % row["anchor"])
+        if row["kind"] in CARD_KINDS and row["anchor"] != CARD_ANCHORS.get(row["rung"], row["anchor"]):
+            seed.fault("ladder_rules", row["#"], "a %s card is due by %s" % (row["rung"], CARD_ANCHORS[row["rung"]]))
         first = LADDERS.get(row["kind"], ("",))[0]
         if row["rung"] == first and row["anchor"] == "term_after_previous":
             seed.fault("ladder_rules", row["#"], "the first rung follows no other")
     seed.disjoint("ladder_rules", "kind", "rung")
-    needed = {(kind, "red") for kind in LADDERS if kind != "order"}
+    needed = {(kind, "red") for kind in CARD_KINDS}
     needed |= {("reply", rung) for rung in LADDERS["reply"]} | {("order", rung) for rung in LADDERS["order"]}
     check_covered(seed, "ladder_rules", needed, "kind", "rung")
 

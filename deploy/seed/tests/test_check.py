@@ -79,8 +79,10 @@ FAULTS = [
     ("deadline_rules.csv", "reply,", "reply,1,reply,5,working_days,1,,,无,none", "can end on a day off"),
     ("ladder_rules.csv", "reply-l1,", None, "no rule without an end for reply/l1"),
     ("ladder_rules.csv", "reply-l1,", "reply-l1,1,reply,l1,term_after_previous,3,,,,无,none", "unit goes with"),
-    ("ladder_rules.csv", "dispatch-red,", "dispatch-red,1,dispatch,red,first_working_day_after_due_on,0,,,,无,none",
-     "a term in hours has no"),
+    ("ladder_rules.csv", "dispatch-red,", "dispatch-red,1,dispatch,red,at_due_at,0,,,,无,none",
+     "a red card is due by first_working_day_after_due_on"),
+    ("ladder_rules.csv", "reply-yellow,", "reply-yellow,1,reply,yellow,hours_before_due_at,4,,,,无,none",
+     "a yellow card is due by working_days_before_due_on"),
 ]
 
 

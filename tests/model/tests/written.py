@@ -190,15 +190,15 @@ def returned_twice():
     w.act('signed', '03-02 13:00', 'signed')
     w.unit = '37-default'
     w.act('returned', '03-03 11:00', 'returned', return_count=2, return_limit=True)
-    w.rung('dispatch', 'yellow', '03-03 12:00', '03-03 12:00:01', '03-03 13:00', after='03-03 13:00', term=2)
-    w.card('raised', 'card-d', '03-03 12:00:02', kind='dispatch', color='yellow', term=2)
-    w.act('dispatched', '03-03 12:30', 'dispatched', reply_due_at=at('03-11'), reply_term=3)
-    w.card('closed', 'card-d', '03-03 12:30:01', kind='dispatch', color='yellow', term=2)
-    w.act('signed', '03-03 13:00', 'signed')
+    w.rung('dispatch', 'red', '03-04', '03-04 00:00:01', '03-03 13:00', term=2)
+    w.card('raised', 'card-d', '03-04 00:00:02', kind='dispatch', term=2)
+    w.act('dispatched', '03-04 12:30', 'dispatched', reply_due_at=at('03-12'), reply_term=3)
+    w.card('closed', 'card-d', '03-04 12:30:01', kind='dispatch', term=2)
+    w.act('signed', '03-04 13:00', 'signed')
     w.act('replied', '03-10 23:59', 'replied', in_time=True, reply_term=3)
-    w.rung('reply', 'yellow', '03-09', '03-09 00:00:01', '03-11', after='03-11', term=3)
-    w.complaints.insert(-1, w.complaints.pop())  # the card came on the ninth, the answer on the tenth
-    w.card('raised', 'card-y', '03-09 00:00:02', color='yellow', term=3)
+    w.rung('reply', 'yellow', '03-10', '03-10 00:00:01', '03-12', after='03-12', term=3)
+    w.complaints.insert(-1, w.complaints.pop())  # the card came first, the answer late that day
+    w.card('raised', 'card-y', '03-10 00:00:02', color='yellow', term=3)
     w.card('closed', 'card-y', '03-10 23:59:01', color='yellow', term=3)
     w.act('closed', '03-11 09:00', 'closed')
     w.renumber()

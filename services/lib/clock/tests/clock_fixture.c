@@ -86,11 +86,20 @@ static void add_notice(struct reference_fixture *f, int year)
     reference_fixture_add_notice(f, year, days, count);
 }
 
+void clock_bench_hour_rungs(struct reference_fixture *f)
+{
+    enum { BEFORE_THE_SEEDS = 1000 }; /* of two versions the later counts */
+    reference_fixture_rung(f, "dispatch-yellow", 1, "dispatch", RUNG_YELLOW, 1, NULL, NULL);
+    reference_fixture_rung(f, "dispatch-red", BEFORE_THE_SEEDS, "dispatch", RUNG_RED, 0, NULL,
+                           NULL);
+}
+
 const struct snapshot *clock_bench_reference(int last_year)
 {
     struct reference_fixture f;
     reference_fixture_init(&f);
     reference_fixture_load_seed(&f);
+    clock_bench_hour_rungs(&f);
     for (int year = 2050; year <= last_year; year++)
         add_notice(&f, year);
     struct snapshot *s = reference_fixture_build(&f, day_from_ymd(2050, 1, 4));

@@ -2,7 +2,8 @@
  * their own, and a civil time of the test's choosing.
  *
  * Civil time starts in 2050, for which the fixture has notices (2050 and 2051), so that no test
- * depends on the day on which it runs: the seed's rules, another decade's calendar. */
+ * depends on the day on which it runs: the seed's rules, another decade's calendar. Only a dispatch
+ * has rungs of its own here: yellow an hour before due_at, red at due_at. */
 #ifndef LUJIAN_CLOCK_TESTS_CLOCK_FIXTURE_H
 #define LUJIAN_CLOCK_TESTS_CLOCK_FIXTURE_H
 
@@ -26,6 +27,9 @@ struct clock_bench {
 /* For the whole program: the server, the offset file, the seed with notices up to `last_year`. */
 struct pg_fixture *clock_bench_setup(void);
 void clock_bench_teardown(struct pg_fixture *f);
+/* What the scan is tested on: rungs that are hours apart. The seed has none, as every card of its
+ * ladders falls on the beginning of a working day. */
+void clock_bench_hour_rungs(struct reference_fixture *f);
 /* Installs and returns a snapshot with the seed and the notices of 2050 .. last_year. */
 const struct snapshot *clock_bench_reference(int last_year);
 

@@ -62,6 +62,7 @@ static const struct snapshot *with_notice(int year, const struct reference_fixtu
     struct reference_fixture f;
     reference_fixture_init(&f);
     reference_fixture_load_seed(&f);
+    clock_bench_hour_rungs(&f);
     if (days)
         reference_fixture_add_notice(&f, year, days, count);
     struct snapshot *s = reference_fixture_build(&f, day_from_ymd(2053, 1, 6));

@@ -107,17 +107,17 @@ static const struct {
       CLOCK_KIND_DISPATCH,
       "2026-03-02T23:15",
       "2026-03-03T01:15",
-      { "2026-03-03T00:15", "2026-03-03T01:15" } },
+      { "", "2026-03-04" } },
     { "dispatch, on a rest day",
       CLOCK_KIND_DISPATCH,
       "2026-10-02T10:00",
       "2026-10-02T12:00",
-      { "2026-10-02T11:00", "2026-10-02T12:00" } },
-    { "contact, 24 hours",
+      { "", "2026-10-08" } },
+    { "contact, 24 hours into a rest day",
       CLOCK_KIND_CONTACT,
       "2026-03-06T17:00",
       "2026-03-07T17:00",
-      { "2026-03-07T13:00", "2026-03-07T17:00" } },
+      { "", "2026-03-09" } },
     { "visit", CLOCK_KIND_VISIT, "2026-03-06T17:00", "2026-03-10", { "", "2026-03-10" } },
 };
 
@@ -215,6 +215,28 @@ static void test_not_armed_at_or_before_start(void **state)
     assert_int_equal(next.at, c.due_at + 3 * TIME_HOUR_MS);
 }
 
+/* A yellow card the working day before due_on warns of nothing where a term is of hours: whatever
+ * the start, it would fall on it or before it. Why dispatch and contact have red cards only. */
+static void test_no_yellow_card_of_terms_in_hours(void **state)
+{
+    (void)state;
+    struct ladder_rule yellow = { .rung = RUNG_YELLOW,
+                                  .anchor = RUNG_ANCHOR_WORKING_DAYS_BEFORE_DUE_ON,
+                                  .count = 1 };
+    const struct ladder_rule *ladder[] = { &yellow };
+    static const int kinds[] = { CLOCK_KIND_DISPATCH, CLOCK_KIND_CONTACT };
+    for (int64_t at = clock_bench_instant("2025-01-01T00:00");
+         at < clock_bench_instant("2026-12-01T00:00"); at += 5 * TIME_HOUR_MS + 1234567) {
+        for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+            struct clock c = clock_bench_begin(seed, kinds[k], clock_kind_names[kinds[k]], at);
+            struct rung_next next;
+            assert_int_equal(rung_next(snapshot_calendar(seed), ladder, 1, &c, &next), 0);
+            assert_int_equal(next.rung, 0);
+            assert_int_equal(c.next_rung, RUNG_RED);
+        }
+    }
+}
+
 /* December 2026: beyond the last notice, counted on weekdays and said so. */
 static void test_provisional(void **state)
 {
@@ -240,8 +262,9 @@ static void test_provisional(void **state)
 
     c = clock_bench_begin(seed, CLOCK_KIND_CONTACT, "contact",
                           clock_bench_instant("2026-12-31T18:00"));
-    assert_false(c.provisional); /* hours decide nothing by days */
-    assert_false(c.next_provisional);
+    assert_false(c.provisional);                    /* hours decide nothing by days */
+    assert_instant(c.next_at, "2027-01-04", "red"); /* its rung does */
+    assert_true(c.next_provisional);
 }
 
 /* The notice for 2027 comes while these clocks run: what each makes of it, and when it comes too
@@ -330,9 +353,13 @@ static void test_properties(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors),     cmocka_unit_test(test_order_clock),
-        cmocka_unit_test(test_late_firing), cmocka_unit_test(test_not_armed_at_or_before_start),
-        cmocka_unit_test(test_provisional), cmocka_unit_test(test_the_notice_of_2027),
+        cmocka_unit_test(test_vectors),
+        cmocka_unit_test(test_order_clock),
+        cmocka_unit_test(test_late_firing),
+        cmocka_unit_test(test_not_armed_at_or_before_start),
+        cmocka_unit_test(test_no_yellow_card_of_terms_in_hours),
+        cmocka_unit_test(test_provisional),
+        cmocka_unit_test(test_the_notice_of_2027),
         cmocka_unit_test(test_properties),
     };
     return cmocka_run_group_tests(tests, load_seed, drop_seed);
