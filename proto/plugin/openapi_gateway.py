@@ -106,9 +106,9 @@ def schemas(event_types):
         "TimeAdvanced": {
             "type": "object",
             "properties": {"civil_time": INSTANT,
-                           "offset_seconds": {"type": "string", "format": "int64"},
-                           "failing_clocks": {"type": "string", "format": "int64"}},
-            "required": ["civil_time"],
+                           "clock_offset_ms": {"type": "string", "format": "int64"},
+                           "clocks_failing": {"type": "string", "format": "int64"}},
+            "required": ["civil_time", "clock_offset_ms", "clocks_failing"],
         },
     }
 
@@ -144,15 +144,16 @@ def paths():
                 "text/event-stream": {"schema": TEXT}}}, **problems(400, 401, 403, 409, 429, 500, 503)}}},
         "/v1/me": {"get": {
             "operationId": "me", "tags": ["access"], "summary": "What am I, what may I see and do.",
-            "responses": {"200": _json(ref("Me"), "The caller as the registry knows him."), **problems(401, 429)}}},
+            "responses": {"200": _json(ref("Me"), "The caller as the registry knows him."), **problems(401)}}},
         "/v1/time:advance": {"post": {
             "operationId": "time_advance", "tags": ["operation"], "x-roles": ["operator"],
             "summary": "Moves the civil time of a development cluster; answers when every clock has settled.",
             "requestBody": {"required": True, "content": {"application/json": {"schema": {
-                "type": "object", "properties": {"seconds": {"type": "integer", "minimum": 0}},
-                "required": ["seconds"], "additionalProperties": False}}}},
+                "type": "object", "properties": {"seconds": {"type": "integer", "minimum": 0,
+                                                                 "maximum": 315360000, "default": 0}},
+                "additionalProperties": False}}}},
             "responses": {"200": _json(ref("TimeAdvanced"), "Settled."),
-                          **problems(400, 401, 403, 404, 413, 415, 429, 504)}}},
+                          **problems(400, 401, 403, 404, 413, 415, 504)}}},
         "/openapi.json": {"get": {
             "operationId": "openapi", "tags": ["operation"], "summary": "This document.", "security": [],
             "responses": {"200": _json({"type": "object"}, "OpenAPI 3.1.")}}},

@@ -13,7 +13,7 @@
 /* One replica and what it answered. */
 struct replica {
     const struct peer *peer;
-    const StatusResponse *status; /* NULL = no answer; an edge has none */
+    const StatusResponse *status; /* NULL = no answer */
     const char *fault;            /* why there is none; "" = there is one */
 };
 
@@ -45,18 +45,38 @@ static const StatusResponse *ask_door(struct session *session, struct cluster *c
     return NULL;
 }
 
-/* An edge has no door: its admin page says whether it takes requests. */
-static const char *ask_edge(struct cluster *c, const struct peer *peer)
+/* One admin page of an edge; the fault where it does not answer with 200. */
+static const char *ask_page(struct cluster *c, const struct peer *peer, const char *page,
+                            struct http_reply *reply)
+{
+    const char *url = arena_printf(c->arena, "%s/%s", peer->admin, page);
+    if (http_ask(url, NULL, NULL, READY_TIMEOUT_S, reply) < 0)
+        return arena_strdup(c->arena, err_last()->text);
+    if (reply->status != 200)
+        return arena_printf(c->arena, "not ready: %.200s", buf_text(&reply->body));
+    return "";
+}
+
+/* An edge has no door: its admin pages say what it knows of itself, and whether it takes requests.
+ */
+static void ask_edge(struct cluster *c, struct replica *replica)
 {
     struct http_reply reply;
-    const char *fault = "";
-    const char *url = arena_printf(c->arena, "%s/readyz", peer->admin);
-    if (http_ask(url, NULL, NULL, READY_TIMEOUT_S, &reply) < 0)
-        fault = arena_strdup(c->arena, err_last()->text);
-    else if (reply.status != 200)
-        fault = arena_printf(c->arena, "not ready: %.200s", buf_text(&reply.body));
+    struct wire_fault fault;
+    ProtobufCMessage *message;
+    replica->fault = ask_page(c, replica->peer, "status", &reply);
+    if (!*replica->fault) {
+        if (wire_unpack(&status_response_rules, c->arena, reply.body.data, reply.body.size,
+                        &message, &fault) == 0)
+            replica->status = (const StatusResponse *)(void *)message;
+        else
+            replica->fault = "its status cannot be read";
+    }
     buf_clear(&reply.body);
-    return fault;
+    if (!*replica->fault) {
+        replica->fault = ask_page(c, replica->peer, "readyz", &reply);
+        buf_clear(&reply.body);
+    }
 }
 
 static void ask_all(struct session *session, const struct peers *peers, struct cluster *c)
@@ -67,7 +87,7 @@ static void ask_all(struct session *session, const struct peers *peers, struct c
         if (*replica->peer->door)
             replica->status = ask_door(session, c, replica);
         else
-            replica->fault = ask_edge(c, replica->peer);
+            ask_edge(c, replica);
     }
 }
 
@@ -101,20 +121,24 @@ static void print_replicas(const struct cluster *c)
         const StatusResponse *s = replica->status;
         char now[TIME_TEXT_SIZE];
         if (!s) {
-            const char *state = *replica->fault ? replica->fault : "ready";
-            const char *cells[] = { replica->peer->instance, "-", "-", "-", "-", "-", state };
+            const char *cells[] = {
+                replica->peer->instance, "-", "-", "-", "-", "-", replica->fault
+            };
             table_add(t, cells);
             continue;
         }
         instant_format(s->civil_time, now);
+        bool has_log = s->epoch > 0; /* an edge has none */
         const char *cells[] = {
             s->instance,
-            arena_printf(c->arena, "%lld", (long long)s->epoch),
-            arena_printf(c->arena, "%lld", (long long)s->head),
+            has_log ? arena_printf(c->arena, "%lld", (long long)s->epoch) : "-",
+            has_log ? arena_printf(c->arena, "%lld", (long long)s->head) : "-",
             lag_text(c, "registry", s->mirror_position),
             arena_printf(c->arena, "%u", s->connections_max),
             now,
-            s->draining ? "draining" : "ready",
+            *replica->fault ? replica->fault
+            : s->draining   ? "draining"
+                            : "ready",
         };
         table_add(t, cells);
     }
@@ -159,7 +183,7 @@ static void print_clocks(const struct cluster *c)
                                     s ? s->clocks_provisional : 0, s ? s->clocks_failing : 0,
                                     s ? s->cannot_escalate : 0 };
         const char *cells[ARRAY_LEN(titles)] = { s ? s->instance : "" };
-        if (!s)
+        if (!s || !s->epoch)
             continue;
         for (size_t k = 0; k < ARRAY_LEN(figures); k++)
             cells[k + 1] = arena_printf(c->arena, "%lld", (long long)figures[k]);
@@ -229,8 +253,7 @@ static void print_tables(const struct cluster *c)
     print_alarms(c);
     for (int i = 0; i < c->count; i++)
         connections += c->replicas[i].status ? c->replicas[i].status->connections_max : 0;
-    printf("\nconnections to PostgreSQL at most: %llu, and those of edges\n",
-           (unsigned long long)connections);
+    printf("\nconnections to PostgreSQL at most: %llu\n", (unsigned long long)connections);
 }
 
 static bool all_answered(const struct cluster *c)

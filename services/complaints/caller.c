@@ -170,11 +170,20 @@ static char *mask_name(struct arena *arena, const char *name)
     return arena_printf(arena, "%.*s*", (int)first, name);
 }
 
-/* First three and last four digits kept: 138****1234; what is shorter is hidden whole. */
+static bool is_ascii(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* First three and last four digits kept: 138****1234. What is shorter, or would be cut within a
+ * character (0531-88812345转801), is hidden whole. */
 static char *mask_phone(struct arena *arena, const char *phone)
 {
     size_t length = strlen(phone);
-    if (length < 11)
+    if (length < 11 || !is_ascii(phone, 3) || !is_ascii(phone + length - 4, 4))
         return arena_strdup(arena, length ? "****" : "");
     return arena_printf(arena, "%.3s****%s", phone, phone + length - 4);
 }
@@ -183,7 +192,7 @@ void caller_mask(struct arena *arena, const struct complaint_row *row,
                  const struct principal *reader, const struct snapshot *reference, Caller *caller)
 {
     bool centre = (reader->roles & ROLE_BIT_HOTLINE) && principal_owns_source(reader, row->source);
-    const struct unit *unit = snapshot_unit(reference, row->unit);
+    const struct unit *unit = rules_handling_unit(reference, row);
     bool handles = (reader->roles & ROLE_BIT_UNIT) && unit && principal_acts_for(reader, unit);
     if (centre || (handles && !row->confidential))
         return;

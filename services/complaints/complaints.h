@@ -56,7 +56,9 @@ const struct refusal *rules_can_extend(const struct complaint_row *row, const st
 const struct refusal *rules_can_return(const struct complaint_row *row, const struct clock *term,
                                        int64_t now_ms);
 const struct refusal *rules_can_redo(const struct complaint_row *row);
-const struct refusal *rules_can_dispatch(const struct complaint_row *row, const struct unit *unit);
+/* `handling` has the complaint now. */
+const struct refusal *rules_can_dispatch(const struct complaint_row *row,
+                                         const struct unit *handling, const struct unit *unit);
 bool rules_visit_failed(bool reached, bool solved, bool satisfied);
 
 /* Who owns a matter: by category, or, where it is about an organ, the superior of the organ that it
@@ -67,6 +69,10 @@ struct ownership {
 };
 struct ownership rules_owner(const struct snapshot *reference, const char *division,
                              const char *category, bool about_enforcement);
+/* Who has a complaint: its unit, or, once that is dissolved, the default unit of the division (of
+ * the superior, where the matter is about an organ), so that nothing is ever without an owner. */
+const struct unit *rules_handling_unit(const struct snapshot *reference,
+                                       const struct complaint_row *row);
 /* The unit that the second accepted return hands the matter to. */
 const struct unit *rules_common_superior(const struct snapshot *reference, const char *first_unit,
                                          const char *second_unit);

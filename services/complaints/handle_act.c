@@ -14,11 +14,20 @@ struct acting {
 /* Who acts: the unit that has the complaint, or the centre whose source it came from. */
 static int permit_unit(struct request *rq, const struct complaint_row *row)
 {
-    const struct unit *unit = snapshot_unit(rq->reference, row->unit);
+    const struct unit *unit = rules_handling_unit(rq->reference, row);
     if (unit && principal_acts_for(rq->actor, unit))
         return 0;
     return reject(rq, ERR_PERMISSION_DENIED, "unit_not_yours", "id",
                   "the complaint is another unit's");
+}
+
+/* Who has returned it before, too: he is told that the common superior has decided. */
+static int permit_return(struct request *rq, const struct complaint_row *row)
+{
+    const struct unit *before = snapshot_unit(rq->reference, row->returned_by);
+    if (row->return_limit && before && principal_acts_for(rq->actor, before))
+        return 0;
+    return permit_unit(rq, row);
 }
 
 static int permit_centre(struct request *rq, const struct complaint_row *row)
@@ -62,16 +71,16 @@ static int act_close(struct request *rq, struct acting *a, struct act act, Compl
     return 0;
 }
 
-static int dispatch_unit(struct request *rq, const struct acting *a, const char *asked,
-                         const struct unit **ret)
+static int dispatch_unit(struct request *rq, const struct acting *a, const struct unit *handling,
+                         const char *asked, const struct unit **ret)
 {
     /* Where no unit is named, the designated one has it, else the matter is routed anew. */
-    if (!*asked && a->row.return_limit)
-        asked = a->row.unit;
-    const struct unit *unit = *asked ? snapshot_unit(rq->reference, asked)
-                                     : rules_owner(rq->reference, a->row.division, a->row.category,
-                                                   a->row.about_enforcement)
-                                           .unit;
+    const struct unit *unit =
+        *asked ? snapshot_unit(rq->reference, asked)
+        : a->row.return_limit
+            ? handling
+            : rules_owner(rq->reference, a->row.division, a->row.category, a->row.about_enforcement)
+                  .unit;
     if (!unit)
         return reject(rq, ERR_UNPROCESSABLE, "unknown_unit", "unit", "no such unit");
     if (*asked && !a->row.return_limit &&
@@ -100,11 +109,13 @@ int complaint_dispatch_apply(struct request *rq, const void *message, void *out)
     struct acting a;
     const struct unit *unit = NULL;
     int r = act_open(rq, in->id, ACTION_DISPATCH, permit_centre, &a);
-    if (r == 0)
-        r = dispatch_unit(rq, &a, in->unit, &unit);
     if (r < 0)
         return r;
-    const struct refusal *why = rules_can_dispatch(&a.row, unit);
+    const struct unit *handling = rules_handling_unit(rq->reference, &a.row);
+    r = dispatch_unit(rq, &a, handling, in->unit, &unit);
+    if (r < 0)
+        return r;
+    const struct refusal *why = rules_can_dispatch(&a.row, handling, unit);
     if (why)
         return refuse(rq, why);
 
@@ -219,7 +230,7 @@ int complaint_return_apply(struct request *rq, const void *message, void *out)
 {
     const ReturnRequest *in = message;
     struct acting a;
-    int r = act_open(rq, in->id, ACTION_RETURN, permit_unit, &a);
+    int r = act_open(rq, in->id, ACTION_RETURN, permit_return, &a);
     if (r < 0)
         return r;
     const struct refusal *why =

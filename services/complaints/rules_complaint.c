@@ -164,7 +164,8 @@ const struct refusal *rules_can_redo(const struct complaint_row *row)
     return row->redo_count >= REDO_MAX ? &limit : NULL;
 }
 
-const struct refusal *rules_can_dispatch(const struct complaint_row *row, const struct unit *unit)
+const struct refusal *rules_can_dispatch(const struct complaint_row *row,
+                                         const struct unit *handling, const struct unit *unit)
 {
     static const struct refusal designated = {
         .code = "return_limit",
@@ -180,7 +181,7 @@ const struct refusal *rules_can_dispatch(const struct complaint_row *row, const 
         .basis_zh = "《济南市12345市民服务热线条例》第三十二条",
         .basis_en = "Jinan 12345 Hotline Regulations, art. 32",
     };
-    if (row->return_limit && strcmp(unit->code, row->unit) != 0)
+    if (row->return_limit && unit != handling)
         return &designated;
     if (*row->audience && !division_contains(unit->division, row->audience))
         return &accused;
@@ -203,6 +204,14 @@ struct ownership rules_owner(const struct snapshot *reference, const char *divis
     owner.audience = superior->code;
     owner.unit = snapshot_default_unit(reference, superior->code);
     return owner;
+}
+
+const struct unit *rules_handling_unit(const struct snapshot *reference,
+                                       const struct complaint_row *row)
+{
+    const struct unit *unit = snapshot_unit(reference, row->unit);
+    return unit ? unit
+                : snapshot_default_unit(reference, *row->audience ? row->audience : row->division);
 }
 
 const struct unit *rules_common_superior(const struct snapshot *reference, const char *first_unit,

@@ -70,6 +70,8 @@ static int set_scalar(struct arena *arena, const struct field_rule *rule,
         *(int64_t *)member = number;
         return 0;
     case PROTOBUF_C_TYPE_ENUM:
+        if (!*value)
+            return 0; /* state= is as good as none */
         if (!parse_enum(rule, field, value, &enumerator))
             return fault(f, field->name, "unknown_enum");
         *(int *)member = enumerator;

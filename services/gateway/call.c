@@ -12,9 +12,9 @@
 #include "lujian/bus/v1/envelope.lj.h"
 #include "json/json.h"
 
-static int read_body(struct gateway_request *rq, ProtobufCMessage **ret, struct wire_fault *fault)
+int request_body(struct gateway_request *rq, const struct message_rules *rules,
+                 ProtobufCMessage **ret, struct wire_fault *fault)
 {
-    const struct message_rules *rules = rq->method->request;
     size_t size;
     const uint8_t *body = http_body(rq->x, &size);
     const char *type = http_header(rq->x, "Content-Type");
@@ -69,7 +69,7 @@ static int make_message(struct gateway_request *rq, const struct route_match *ma
         http_query(rq->x, &count);
         if (count > 0)
             return err_set(ERR_INVALID_ARGUMENT, "this path takes no query parameters");
-        r = read_body(rq, ret, fault);
+        r = request_body(rq, rq->method->request, ret, fault);
     } else {
         *ret = wire_new(rq->arena, rq->method->request);
         r = bind_query(rq, *ret, fault);
@@ -81,21 +81,43 @@ static int make_message(struct gateway_request *rq, const struct route_match *ma
     return r;
 }
 
-/* If-Match: "5" or *; absent = any. */
+/* One tag of an If-Match list; past it, or NULL where it is none. Ours are "5", strong. */
+static const char *read_tag(const char *at, int64_t *ret_version)
+{
+    bool weak = at[0] == 'W' && at[1] == '/';
+    const char *open = weak ? at + 2 : at;
+    const char *close = *open == '"' ? strchr(open + 1, '"') : NULL;
+    if (!close)
+        return NULL;
+    size_t length = (size_t)(close - open) - 1;
+    bool ours = !weak && length > 0 && length <= 18 && strspn(open + 1, "0123456789") == length;
+    *ret_version = ours ? strtoll(open + 1, NULL, 10) : 0;
+    return close + 1;
+}
+
+/* If-Match (RFC 9110, 13.1.1): absent or * = any version. A tag that is none of ours matches
+ * nothing. */
 static int read_if_match(struct gateway_request *rq, int64_t *ret)
 {
+    static const char malformed[] = "If-Match takes * or entity tags in quotes, one of them ours";
+    const char *at = http_header(rq->x, "If-Match");
     *ret = 0;
-    const char *text = http_header(rq->x, "If-Match");
-    if (!text || strcmp(text, "*") == 0)
+    if (!at || strcmp(at, "*") == 0)
         return 0;
-    size_t length = strlen(text);
-    if (length < 3 || length > 18 || text[0] != '"' || text[length - 1] != '"' ||
-        strspn(text + 1, "0123456789") != length - 2)
-        return err_set(ERR_INVALID_ARGUMENT, "If-Match takes one entity tag of ours");
-    *ret = strtoll(text + 1, NULL, 10);
-    if (*ret == 0)
-        return err_set(ERR_VERSION_MISMATCH, "no aggregate has version 0");
-    return 0;
+    for (bool more = true; more;) {
+        int64_t version;
+        at = read_tag(at, &version);
+        if (!at || (version && *ret))
+            return err_set(ERR_INVALID_ARGUMENT, malformed);
+        *ret = version ? version : *ret;
+        at += strspn(at, " \t");
+        more = *at == ',';
+        if (!more && *at)
+            return err_set(ERR_INVALID_ARGUMENT, malformed);
+        at += more;
+        at += strspn(at, " \t");
+    }
+    return *ret ? 0 : err_set(ERR_VERSION_MISMATCH, "no version has that entity tag");
 }
 
 static int read_key(struct gateway_request *rq, const char **ret)

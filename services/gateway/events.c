@@ -13,6 +13,8 @@
 
 static int add_types(struct gateway_request *rq, const char *list, struct events_query *q)
 {
+    if (!*list)
+        return 0; /* type= is as good as none */
     char *rest = arena_strdup(rq->arena, list), *type;
     while ((type = strsep(&rest, ","))) {
         if (q->type_count + 1 == (int)ARRAY_LEN(q->types) ||

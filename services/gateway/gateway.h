@@ -70,6 +70,9 @@ int authenticate(struct gateway_request *rq, const struct snapshot *reference,
                  const struct principal **ret);
 
 /* call.c: one RPC for one HTTP request. */
+/* The JSON body as a message; no body is {}. */
+int request_body(struct gateway_request *rq, const struct message_rules *rules,
+                 ProtobufCMessage **ret, struct wire_fault *fault);
 void call_route(struct gateway_request *rq, const struct route_match *match);
 
 /* events.c */

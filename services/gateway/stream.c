@@ -33,9 +33,12 @@ struct stream {
 
 static struct stream *streams;
 
+/* What the connection does not take any more is not dropped in silence: the stream ends, and the
+ * reader comes back with the last id that reached him. */
 static void stream_write(struct stream *s, const struct buf *text)
 {
-    http_stream_write(s->rq->x, text->data, text->size);
+    if (!http_stream_write(s->rq->x, text->data, text->size))
+        http_stream_end(s->rq->x);
 }
 
 static void stream_on_frame(void *ctx, const uint8_t *body, size_t body_size)

@@ -58,7 +58,7 @@ static bool settle_quiet(const struct settle *s, uint64_t *ret_fingerprint)
     uint64_t fingerprint = 0;
     for (int i = 0; i < s->count; i++) {
         const StatusResponse *status = s->status[i];
-        if (status->clock_offset_ms != s->offset_ms || status->clocks_due > status->clocks_failing)
+        if (status->clock_offset_ms != s->offset_ms || status->clocks_due > 0)
             return false;
         uint64_t part = hash_bytes(&status->head, sizeof(status->head), 0);
         for (size_t c = 0; c < status->n_consumers; c++) {
@@ -167,11 +167,8 @@ static void settle_round(void *arg)
 static int read_request(struct gateway_request *rq, const AdvanceTimeRequest **ret,
                         struct wire_fault *fault)
 {
-    size_t size;
-    const uint8_t *body = http_body(rq->x, &size);
     ProtobufCMessage *message = NULL;
-    int r = json_to_message(&advance_time_request_rules, rq->arena, size ? (const char *)body : "",
-                            size, &message, fault);
+    int r = request_body(rq, &advance_time_request_rules, &message, fault);
     if (r == 0)
         r = wire_check(&advance_time_request_rules, message, fault);
     *ret = (const AdvanceTimeRequest *)(void *)message;

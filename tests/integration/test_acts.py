@@ -79,7 +79,9 @@ def test_returns_and_the_common_superior(world):
     world.hotline_3701.act(c, 'dispatch', {'unit': '370102-urban'}).expect(409, 'return_limit')
     c = world.hotline_3701.act(c, 'dispatch', {}).expect(200)
     assert c['unit'] == '3701-default' and c['division'] == '370102'
-    world.unit_370102.act(c, 'sign').expect(403)
+    world.unit_370102.act(c, 'sign').expect(403, 'unit_not_yours')
+    problem = world.unit_370102.act(c, 'return', {'reason': '仍不属于我单位'}).expect(409, 'return_limit')
+    assert problem['basis_zh'] and world.unit_370102.get(f'/v1/complaints/{c["id"]}').json['version'] == c['version']
 
 
 def test_failed_visits_redos_and_their_limit(world):
@@ -100,7 +102,11 @@ def test_if_match(world):
     c = world.filed()
     world.unit_370102.act(c, 'sign', None, If_Match='"7"').expect(412)
     assert world.unit_370102.act(c, 'sign', None, If_Match='"1"').expect(200)['version'] == '2'
-    world.unit_370102.act(c, 'contact', {'reached': True}, If_Match='5').expect(400)
+    for none_of_ours in ('"abc"', 'W/"2"', '"7", W/"2"', '""', '"99999999999999999999"'):
+        world.unit_370102.act(c, 'contact', {'reached': False}, If_Match=none_of_ours).expect(412)
+    for malformed in ('5', '"2', '"2" "3"', '"2",', '', '*, "2"', '"2", "3"'):
+        world.unit_370102.act(c, 'contact', {'reached': True}, If_Match=malformed).expect(400)
+    world.unit_370102.act(c, 'contact', {'reached': False}, If_Match='"abc", W/"9" ,"2"').expect(200)
     world.unit_370102.act(c, 'contact', {'reached': True}, If_Match='*').expect(200)
 
 

@@ -50,6 +50,23 @@ def test_both_doors_say_the_same(world, changes, status, code):
     assert problem.code == over_http['code'] and problem.field == over_http.get('field', '')
 
 
+# Who may not call a method learns that before anything about the shape of what he sent.
+NOT_HIS = [
+    ('supervisor_3701', 'file', complaint_pb2.FileRequest(), '/v1/complaints', {}),
+    ('supervisor_3701', 'file', complaint_pb2.FileRequest(text='x'), '/v1/complaints', {'nonsense': 1}),
+    ('hotline_3701', 'reply', complaint_pb2.ReplyRequest(), f'/v1/complaints/{GOOD_ID}:reply', {}),
+    ('unit_370102', 'redo', complaint_pb2.RedoRequest(), '/v1/complaints/not-an-id:redo', {'reason': 5}),
+]
+
+
+@pytest.mark.parametrize('who, verb, message, path, body', NOT_HIS)
+def test_a_role_comes_before_a_shape_at_both_doors(world, who, verb, message, path, body):
+    getattr(world, who).post(path, body).expect(403, 'permission_denied')
+    with pytest.raises(Refused) as refused:
+        door(world, who).call(f'complaints.{verb}', message, complaint_pb2.Complaint)
+    assert refused.value.problem.code == 'permission_denied'
+
+
 def raw(world, principal='hotline_3701', **keys):
     """A DEALER of our own making: for what a well-behaved client cannot send."""
     me, there = world.credentials[principal], world.cluster.endpoints['services']['complaints'][0]

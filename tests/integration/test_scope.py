@@ -28,6 +28,20 @@ def test_a_filter_outside_the_jurisdiction(world):
     world.supervisor_3701.get('/v1/cards', division='3702').expect(403)
     world.supervisor_3701.get('/v1/orders', division='3702').expect(403)
     world.supervisor_3701.get('/v1/events', stream='complaints', division='3702').expect(403)
+    # Not even one that contains the caller's.
+    for path, query in (('/v1/complaints', {}), ('/v1/cards', {}), ('/v1/orders', {}), ('/v1/events', {'stream': 'complaints'}),
+                        ('/v1/events:stream', {'stream': 'complaints'})):
+        world.supervisor_370102.get(path, division='3701', **query).expect(403, 'division_not_yours')
+
+
+def test_an_empty_filter_is_none(world):
+    c = world.filed()
+    empty = {name: '' for name in ('division', 'state', 'source', 'external_id', 'page_token')}
+    assert world.supervisor_370102.get('/v1/complaints', **empty).expect(200)['complaints'][0]['id'] == c['id']
+    world.supervisor_370102.get('/v1/cards', division='', color='', state='').expect(200)
+    world.supervisor_370102.get('/v1/orders', division='', state='').expect(200)
+    assert world.supervisor_370102.get('/v1/events', stream='complaints', after='', division='', type='').expect(200)['events']
+    world.supervisor_370102.get('/v1/complaints', page_size='').expect(400)
 
 
 def test_a_matter_about_an_organ_is_its_superiors(world):
@@ -40,6 +54,15 @@ def test_a_matter_about_an_organ_is_its_superiors(world):
     assert c['id'] not in {e['subject'] for e in seen}
     seen, _ = world.supervisor_3701.events('complaints')
     assert c['id'] in {e['subject'] for e in seen}
+
+
+def test_a_phone_is_not_cut_within_a_character(world):
+    phones = {'0531-88812345转801': '****', '19900001234转接': '****', '转接19900001234': '****', '0531-99900001转801,802': '053****,802'}
+    for phone, masked in phones.items():
+        c = world.filed(caller={'name': '测试市民', 'phone': phone})
+        assert world.hotline_3701.get(f'/v1/complaints/{c["id"]}').expect(200)['caller']['phone'] == phone
+        assert world.supervisor_370102.get(f'/v1/complaints/{c["id"]}').expect(200)['caller']['phone'] == masked
+    assert len(world.supervisor_370102.get('/v1/complaints').expect(200)['complaints']) >= len(phones)
 
 
 @pytest.mark.parametrize('confidential', [False, True])

@@ -74,6 +74,11 @@ def test_what_fails_is_parked_and_the_stream_goes_on(cluster):
     status = lambda: node_pb2.StatusResponse.FromString(operator.call('supervision.status').body)
     followed = {consumer.stream: consumer for consumer in status().consumers}
     assert followed['complaints'].dead_letters == 1 and not followed['complaints'].stopped
+    # On every replica, whichever parked it; and gone with the last of them, whichever is asked to replay.
+    alarms = lambda: [[a.subject for a in node_pb2.StatusResponse.FromString(
+        cluster.client(each, 'operator').call('supervision.status').body).alarms if a.code == 'consumer_parked']
+        for each in cluster.of('supervision')]
+    assert all(told == ['complaints'] for told in alarms())
     replay = node_pb2.ReplayRequest(stream='complaints', subject=bad)
     told = node_pb2.ReplayResponse.FromString(operator.call('supervision.replay', replay).body)
     assert (told.replayed, told.parked) == (0, 1)
@@ -81,6 +86,7 @@ def test_what_fails_is_parked_and_the_stream_goes_on(cluster):
         cursor.execute('DELETE FROM poison')
     told = node_pb2.ReplayResponse.FromString(operator.call('supervision.replay', replay).body)
     assert (told.replayed, told.parked) == (1, 0)
+    assert not any(alarms())
     assert echoes(cluster)[bad] == 1
     assert not node_pb2.ListDeadLettersResponse.FromString(
         operator.call('supervision.list_dead_letters', node_pb2.ListDeadLettersRequest()).body).dead_letters

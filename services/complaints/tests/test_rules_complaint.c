@@ -131,11 +131,11 @@ static void dispatch_respects_designation_and_audience(void **state)
                                         .audience = "",
                                         .return_limit = true };
     struct complaint_row about_organ = { .unit = "3701-default", .audience = "3701" };
-    assert_code(rules_can_dispatch(&plain, &county), NULL);
-    assert_code(rules_can_dispatch(&designated, &city), NULL);
-    assert_code(rules_can_dispatch(&designated, &county), "return_limit");
-    assert_code(rules_can_dispatch(&about_organ, &city), NULL);
-    assert_code(rules_can_dispatch(&about_organ, &county), "about_this_organ");
+    assert_code(rules_can_dispatch(&plain, &county, &county), NULL);
+    assert_code(rules_can_dispatch(&designated, &city, &city), NULL);
+    assert_code(rules_can_dispatch(&designated, &city, &county), "return_limit");
+    assert_code(rules_can_dispatch(&about_organ, &city, &city), NULL);
+    assert_code(rules_can_dispatch(&about_organ, &city, &county), "about_this_organ");
 }
 
 static void a_matter_moves_only_out_of_reach(void **state)

@@ -239,6 +239,13 @@ static int64_t work(struct consumer_engine *e)
     return consumer_process(e);
 }
 
+/* Another replica leads, and what troubled this one before is that one's matter. */
+static void stand_by(struct consumer_engine *e)
+{
+    consumer_is_well(e);
+    alarm_set(e, &e->alarm_refused, false, "consumer_refused", "another replica leads");
+}
+
 static int64_t step(struct consumer_engine *e)
 {
     int r = e->pg ? 0 : connect(e);
@@ -246,8 +253,11 @@ static int64_t step(struct consumer_engine *e)
         r = take_lease(e);
     if (r < 0)
         return r;
-    if (!atomic_load(&e->leads) || e->halted)
+    if (!atomic_load(&e->leads) || e->halted) {
+        if (!e->halted)
+            stand_by(e);
         return MAX(e->renew_at_ms - mono_ms(), 1);
+    }
 
     r = take_end(e);
     if (r >= 0 && !e->generation && !e->halted && mono_ms() >= e->open_at_ms)

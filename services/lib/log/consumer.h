@@ -56,8 +56,9 @@ struct consumer_options {
     /* May be NULL: effects were committed; head is the newest position of our own log that they
      * appended, or 0. */
     void (*on_commit)(void *ctx, int64_t head);
-    /* May be NULL. Codes: consumer_retrying, consumer_stopped, consumer_refused (subject: the
-     * stream), consumer_parked (subject: the event's). */
+    /* May be NULL. Codes: consumer_retrying, consumer_stopped, consumer_refused; and
+     * consumer_parked, which is raised here, and cleared by whoever counts the dead letters, for
+     * any replica may have them replayed. The subject is the stream. */
     void (*on_alarm)(void *ctx, const char *code, const char *subject, const char *detail,
                      bool raised);
     void *ctx;

@@ -202,6 +202,7 @@ int consumer_park(struct consumer_engine *e, const struct log_record *record, in
         r = move(e, &tx, to);
     r = finish(e, &tx, r, to);
     if (r == 0)
-        consumer_alarm(e, "consumer_parked", record->subject, why, true);
+        consumer_alarm(e, "consumer_parked", e->options.stream,
+                       arena_printf(&e->arena, "%s: %s", record->subject, why), true);
     return r;
 }

@@ -1,5 +1,6 @@
 /* The admin pages, on the loop thread: /healthz (the loop turns), /readyz (work can be done here),
- * /metrics. */
+ * /metrics, /status (a StatusResponse of what the replica knows of itself: an edge has no door that
+ * could be asked). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +99,19 @@ static void show_metrics(struct service *s, struct http_exchange *x)
     calls_ask(s->calls, node_status(s), STATUS_BUDGET_MS, on_status, scrape);
 }
 
+static void show_status(struct service *s, struct http_exchange *x)
+{
+    StatusResponse status = STATUS_RESPONSE_INIT;
+    uint8_t *data;
+    size_t size;
+    node_status_own(s, http_arena(x), &status);
+    wire_pack(http_arena(x), &status.base, &data, &size);
+    struct http_answer answer = {
+        .status = 200, .content_type = "application/x-protobuf", .body = data, .size = size
+    };
+    http_respond(x, &answer);
+}
+
 static void on_request(void *ctx, struct http_exchange *x)
 {
     struct service *s = ctx;
@@ -112,6 +126,8 @@ static void on_request(void *ctx, struct http_exchange *x)
         show_ready(s, x);
     else if (strcmp(path, "/metrics") == 0)
         show_metrics(s, x);
+    else if (strcmp(path, "/status") == 0)
+        show_status(s, x);
     else
         respond_text(x, 404, "no such page\n");
 }

@@ -36,14 +36,14 @@ static int time_query(struct request *rq, const void *in, void *response)
     return out->clock_offset_ms ? log_offset_keep(rq->pg, out->clock_offset_ms) : 0;
 }
 
-static void fill_alarms(struct service *s, struct request *rq, StatusResponse *out)
+static void fill_alarms(struct service *s, struct arena *arena, StatusResponse *out)
 {
-    struct alarm *alarms = arena_array(rq->arena, struct alarm, ALARMS_MAX);
+    struct alarm *alarms = arena_array(arena, struct alarm, ALARMS_MAX);
     int64_t dropped;
     int count = alarms_copy(&s->alarms, alarms, &dropped);
-    out->alarms = arena_array(rq->arena, Alarm *, count);
+    out->alarms = arena_array(arena, Alarm *, count);
     for (int i = 0; i < count; i++) {
-        Alarm *a = wire_new(rq->arena, &alarm_rules);
+        Alarm *a = wire_new(arena, &alarm_rules);
         a->code = alarms[i].code;
         a->subject = alarms[i].subject;
         a->since = alarms[i].since_ms;
@@ -75,21 +75,36 @@ static int fill_counted(struct service *s, struct request *rq, StatusResponse *o
     return r;
 }
 
+/* What it knows of itself without asking its database. */
+static void fill_own(struct service *s, const struct snapshot *reference, StatusResponse *out)
+{
+    out->service = (char *)s->definition->name;
+    out->instance = (char *)s->settings.instance;
+    out->clock_offset_ms = civil_offset_ms();
+    out->mirror_position = snapshot_position(reference);
+    out->connections_max = (uint32_t)s->settings.connections;
+    out->draining = service_draining(s);
+}
+
 static int status_query(struct request *rq, const void *in, void *response)
 {
     (void)in;
     struct service *s = (struct service *)rq->service;
     StatusResponse *out = response;
-    out->service = (char *)s->definition->name;
-    out->instance = (char *)s->settings.instance;
+    fill_own(s, rq->reference, out);
     out->civil_time = rq->now_ms;
-    out->clock_offset_ms = civil_offset_ms();
-    out->mirror_position = snapshot_position(rq->reference);
-    out->connections_max = (uint32_t)s->settings.connections;
-    out->draining = service_draining(s);
     int r = fill_counted(s, rq, out);
-    fill_alarms(s, rq, out); /* last: counting may raise some */
+    fill_alarms(s, rq->arena, out); /* last: counting may raise some */
     return r;
+}
+
+void node_status_own(struct service *s, struct arena *arena, StatusResponse *out)
+{
+    const struct snapshot *reference = snapshot_get();
+    fill_own(s, reference, out);
+    snapshot_put(reference);
+    out->civil_time = wall_ms() + civil_offset_ms();
+    fill_alarms(s, arena, out);
 }
 
 static void add_query(struct service *s, int *count, const char *verb,
@@ -117,6 +132,8 @@ void node_methods_build(struct service *s)
     add_query(s, &queries, "list_dead_letters", operator_list_dead_letters);
     add_query(s, &queries, "replay", operator_replay);
     add_query(s, &queries, "rebase", operator_rebase);
+    add_query(s, &queries, "recompute", operator_recompute);
+    add_query(s, &queries, "apply_recompute", operator_apply_recompute);
     add_loop(s, &loops, "ping", false, on_ping);
     add_loop(s, &loops, "follow", true, stream_follow);
     add_loop(s, &loops, "credit", false, stream_credit);

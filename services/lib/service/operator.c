@@ -11,6 +11,16 @@
 
 #define DEAD_LETTERS_MAX 1000 /* of an answer */
 
+/* By what the database says: any replica may have parked them, or had them replayed. */
+static void tell_parked(const struct request *rq, const char *stream, int64_t count)
+{
+    if (count > 0)
+        alarm_raise(rq->service, "consumer_parked", stream,
+                    arena_printf(rq->arena, "%lld events wait as dead letters", (long long)count));
+    else
+        alarm_clear(rq->service, "consumer_parked", stream);
+}
+
 int operator_consumers(struct request *rq, StatusResponse *out)
 {
     struct consumer_status *rows;
@@ -31,6 +41,7 @@ int operator_consumers(struct request *rq, StatusResponse *out)
         c->dead_letters = rows[i].dead_letters;
         c->stopped = rows[i].stopped;
         out->consumers[i] = c;
+        tell_parked(rq, c->stream, rows[i].dead_letters);
     }
     out->n_consumers = (size_t)count;
     return 0;
@@ -89,8 +100,6 @@ int operator_replay(struct request *rq, const void *message, void *response)
              LF_INT("replayed", done.replayed), LF_INT("parked", done.parked));
     out->replayed = (uint32_t)done.replayed;
     out->parked = (uint32_t)done.parked;
-    if (done.parked == 0)
-        alarm_clear(rq->service, "consumer_parked", in->subject);
     return 0;
 }
 

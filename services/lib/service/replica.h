@@ -61,7 +61,7 @@ struct service {
     int follower_count;
 
     /* the node's methods, made for this service's name */
-    struct method_handler node_methods[8];
+    struct method_handler node_methods[10];
     struct loop_handler loop_methods[8];
 
     /* the loop thread's own */
@@ -83,6 +83,8 @@ int page_key_load(struct service *s);
 /* node.c: ping, time, status and what else every service answers. */
 void node_methods_build(struct service *s);
 const struct method_handler *node_status(const struct service *s);
+/* What the replica knows of itself without asking anybody; on the loop thread. */
+void node_status_own(struct service *s, struct arena *arena, StatusResponse *out);
 
 /* stream.c: the tail, the pulse, the feeds, what is heard of siblings. */
 int stream_start(struct service *s);
@@ -114,6 +116,10 @@ int operator_consumers(struct request *rq, StatusResponse *out);
 int operator_list_dead_letters(struct request *rq, const void *in, void *out);
 int operator_replay(struct request *rq, const void *in, void *out);
 int operator_rebase(struct request *rq, const void *in, void *out);
+
+/* operator_clocks.c */
+int operator_recompute(struct request *rq, const void *in, void *out);
+int operator_apply_recompute(struct request *rq, const void *in, void *out);
 
 /* admin.c */
 int admin_open(struct service *s);

@@ -237,11 +237,11 @@ static void on_counted(void *ctx, int code, const void *out)
     s->counting = false;
 }
 
-/* A service that counts for its status raises its alarms by that: so it is asked though nobody else
+/* What is counted for the status raises and clears alarms: so it is asked though nobody else
  * asks. */
 static void count_now_and_then(struct service *s, int64_t now_ms)
 {
-    if (!s->calls || !s->definition->status || s->counting || service_draining(s) ||
+    if (!s->calls || s->counting || service_draining(s) ||
         now_ms - s->counted_at_ms < COUNT_EVERY_MS)
         return;
     s->counting = true;

@@ -146,8 +146,7 @@ static int check_division(const struct principal *p, const struct snapshot *snap
         return 0;
     if (!snapshot_division(snapshot, division))
         return err_set_reason(ERR_UNPROCESSABLE, "unknown_division", "no such division");
-    if ((p->roles & ROLES_EVERYWHERE) || snapshot_covers(snapshot, p->jurisdiction, division) ||
-        snapshot_covers(snapshot, division, p->jurisdiction))
+    if ((p->roles & ROLES_EVERYWHERE) || snapshot_covers(snapshot, p->jurisdiction, division))
         return 0;
     return err_set_reason(ERR_PERMISSION_DENIED, "division_not_yours",
                           "the division is not within your jurisdiction");

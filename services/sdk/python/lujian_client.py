@@ -27,6 +27,9 @@ class Door:
         self.socket.curve_publickey = curve_public.encode()
         self.socket.curve_secretkey = curve_secret.encode()
         self.socket.linger = 0
+        self.socket.immediate = True  # nothing is queued for a replica that is not there
+        self.socket.sndtimeo = 3000
+        self.socket.maxmsgsize = 1_114_112
         self.socket.connect(endpoint)
         self.ids = itertools.count(1)
 
@@ -35,7 +38,10 @@ class Door:
 
     def send(self, method, request, key=''):
         head = envelope_pb2.RequestHead(id=next(self.ids), method=method, key=key, budget_ms=5000)
-        self.socket.send_multipart([head.SerializeToString(), request.SerializeToString()])
+        try:
+            self.socket.send_multipart([head.SerializeToString(), request.SerializeToString()])
+        except zmq.Again:
+            pass  # nobody is there: the answer that does not come tells it
         return head.id
 
     def receive(self, request_id, timeout_s):
@@ -65,14 +71,19 @@ class Door:
         while True:
             after = open(cursor_file).read().strip() if os.path.exists(cursor_file) else ''
             feed = self.send(f'{service}.follow', log_pb2.FollowRequest(after=after, types=types, credit=credit))
-            while (body := self.receive(feed, timeout_s=3)) is not None:  # `through` comes once a second at least
-                frame = log_pb2.FollowResponse.FromString(body)
-                epoch = frame.through.split(':')[1]
-                for event in frame.events:
-                    yield event
-                    save(cursor_file, f'{service}:{epoch}:{event.position}')
-                save(cursor_file, frame.through)
-                self.send(f'{service}.credit', log_pb2.CreditRequest(feed=feed, credit=len(frame.events)))
+            try:
+                while (body := self.receive(feed, timeout_s=3)) is not None:  # `through` comes once a second at least
+                    frame = log_pb2.FollowResponse.FromString(body)
+                    epoch = frame.through.split(':')[1]
+                    for event in frame.events:
+                        yield event
+                        save(cursor_file, f'{service}:{epoch}:{event.position}')
+                    save(cursor_file, frame.through)
+                    self.send(f'{service}.credit', log_pb2.CreditRequest(feed=feed, credit=len(frame.events)))
+            except Refused as refused:
+                if refused.problem.error != envelope_pb2.ERROR_CODE_NOT_EXECUTED:
+                    raise  # not ours to read, or a cursor of another epoch
+                time.sleep(1)  # the replica drains, or heard nothing of us for long: on from the cursor
 
 
 def save(path, text):
