@@ -28,7 +28,7 @@ struct command {
 };
 
 extern const struct command command_call, command_events, command_load, command_status,
-    command_deadletters, command_stream, command_keygen, command_time;
+    command_deadletters, command_clocks, command_stream, command_keygen, command_time;
 
 /* ---- options.c ---- */
 

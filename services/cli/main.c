@@ -7,8 +7,8 @@
 #include "cli.h"
 
 static const struct command *const commands[] = {
-    &command_call,        &command_events, &command_load,   &command_status,
-    &command_deadletters, &command_stream, &command_keygen, &command_time,
+    &command_call,   &command_events, &command_load,   &command_status, &command_deadletters,
+    &command_clocks, &command_stream, &command_keygen, &command_time,
 };
 
 static void print_overview(FILE *out)
