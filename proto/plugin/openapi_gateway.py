@@ -12,7 +12,7 @@ PROBLEMS = {
                       "With code `in_progress` the same key or matter is being worked on: retry later with the same "
                       "key. With code `cursor_mismatch` the cursor is of another epoch of the stream."),
     412: ("VersionMismatch", "If-Match names another version than the present one. Read again, then decide."),
-    413: ("TooLarge", "The body, or a field of it, is over its limit. Do not retry."),
+    413: ("TooLarge", "The body is over its limit (a field over its own is 400). Do not retry."),
     415: ("Unsupported", "The body is not application/json."),
     422: ("Unprocessable", "Well-formed, but it names what is not there (category, division, unit), or, with code "
                            "`conflicting_payload`, the key or the matter is known with other contents. Do not retry."),
