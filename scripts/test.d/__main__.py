@@ -1,14 +1,16 @@
-"""Run the suites one after the other and count everything. The last line is `N passed, N failed`.
+"""Run the suites, in two lanes side by side, and count everything. The last line is `N passed, N failed`.
 
-The exit status is 1 when something failed and when nothing ran.
+The exit status is 1 when something failed and when nothing ran. The output of each suite is kept in build/results and
+shown when it is done, so that the lanes do not mix; one suite alone is shown as it runs.
 """
 import argparse
 import sys
+import threading
 import time
 from pathlib import Path
 
 from result import Result
-from suites import all_suites, execute
+from suites import all_suites, end_all, execute
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD_LIMIT_S = 1200
@@ -23,34 +25,74 @@ def parse(argv):
     return parser.parse_args(argv)
 
 
-class Builds:
-    """Each preset is built once, when its first suite comes."""
+class Run:
+    """One run of some suites."""
 
-    def __init__(self, root):
+    def __init__(self, root, suites):
         self._root = root
+        self._suites = suites
         self._built = {}
+        self._building = threading.Lock()
+        self._speaking = threading.Lock()
+        self._given_up = False
+        self.results = {}
 
-    def build(self, preset):
-        """Whether the preset could be built."""
-        if preset not in self._built:
-            print(f'\n=== build {preset}', flush=True)
-            begun = time.monotonic()
-            status = execute([self._root / 'scripts/build', preset], self._root, BUILD_LIMIT_S)
-            print(f'built in {time.monotonic() - begun:.1f} s' if status == 0 else 'it does not build', flush=True)
-            self._built[preset] = status == 0
-        return self._built[preset]
+    def all(self):
+        """The results, in the order of the suites."""
+        lanes = [threading.Thread(target=self._lane, args=(lane,)) for lane in ('busy', 'waiting')]
+        try:
+            for lane in lanes:
+                lane.start()
+            for lane in lanes:
+                lane.join()
+            self._lane('alone')
+        except KeyboardInterrupt:
+            self._given_up = True
+            end_all()
+            raise
+        return {suite.name: self.results[suite.name] for suite in self._suites}
 
+    def _lane(self, lane):
+        for suite in self._suites:
+            if suite.lane == lane and not self._given_up:
+                self.results[suite.name] = self._one(suite)
 
-def run(suite, builds):
-    """One suite, its preset first."""
-    begun = time.monotonic()
-    if builds.build(suite.preset):
-        print(f'\n=== {suite.name}', flush=True)
-        result = suite.run()
-    else:
-        result = Result(failures=[f'the preset {suite.preset} does not build'])
-    result.spent_s = time.monotonic() - begun
-    return result
+    def _one(self, suite):
+        """One suite, its preset first."""
+        if not self._build(suite.preset):
+            return Result(failures=[f'the preset {suite.preset} does not build'])
+        begun = time.monotonic()
+        if len(self._suites) == 1:
+            self._say(f'\n=== {suite.name}')
+            result = suite.run(None)
+        else:
+            result = self._kept(suite)
+        result.spent_s = time.monotonic() - begun
+        return result
+
+    def _kept(self, suite):
+        path = self._root / 'build/results' / f'{suite.name}.log'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._say(f'--- {suite.name} begins')
+        with path.open('w', encoding='utf-8', errors='replace') as output:
+            result = suite.run(output)
+        self._say(f'\n=== {suite.name}\n{path.read_text(encoding="utf-8", errors="replace")}')
+        return result
+
+    def _build(self, preset):
+        """Whether the preset could be built: once, when its first suite comes."""
+        with self._building:
+            if preset not in self._built:
+                begun = time.monotonic()
+                status = execute([self._root / 'scripts/build', preset], self._root, BUILD_LIMIT_S)
+                took = f'built {preset} in {time.monotonic() - begun:.1f} s'
+                self._say(took if status == 0 else f'{preset} does not build')
+                self._built[preset] = status == 0
+            return self._built[preset]
+
+    def _say(self, text):
+        with self._speaking:
+            print(text, flush=True)
 
 
 def show(results):
@@ -80,9 +122,8 @@ def main(argv):
     if unknown:
         print(f'no such suite: {", ".join(unknown)}; there are: {", ".join(suites)}', file=sys.stderr)
         return 2
-    builds = Builds(root)
-    return show({name: run(suite, builds) for name, suite in suites.items()
-                 if not options.suites or name in options.suites})
+    chosen = [suite for name, suite in suites.items() if not options.suites or name in options.suites]
+    return show(Run(root, chosen).all())
 
 
 if __name__ == '__main__':

@@ -11,6 +11,18 @@ from cluster.paths import ROOT
 
 SOUND = 'def test_one():\n    assert True\n\n\ndef test_two():\n    pass\n'
 
+MEETING = '''import sys, time
+from pathlib import Path
+
+def test_it():
+    Path('{mine}.here').touch()
+    until = time.monotonic() + 30
+    while not Path('{other}.here').exists():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+'''
+
 
 @pytest.fixture
 def checkout(tmp_path):
@@ -50,9 +62,9 @@ def run(root, *suites):
     return done.returncode, done.stdout.splitlines()[-1], done.stdout
 
 
-def test_it_finds_the_suites_and_puts_the_longest_last():
+def test_it_finds_the_suites():
     listed = run(ROOT, '--list')[2].split()
-    assert listed[:2] == ['lint', 'unit'] and listed[-1] == 'asan'
+    assert listed[:3] == ['lint', 'unit', 'asan'] and listed[-1] == 'faults'
     assert {'scripts', 'seed'} <= set(listed)
 
 
@@ -62,6 +74,26 @@ def test_everything_is_counted_once(checkout):
     status, last, _ = run(checkout)
     assert (status, last) == (0, '7 passed, 0 failed')
     assert (checkout / 'built').read_text().split() == ['dev', 'asan']
+
+
+def test_lanes_run_side_by_side_and_do_not_mix(checkout):
+    """Either waits for the other to have begun, so one after the other they would not pass."""
+    (checkout / 'tests/good/test_a.py').write_text(MEETING.format(mine='a', other='b'))
+    (checkout / 'scripts/lint.d/__main__.py').write_text(
+        MEETING.format(mine='b', other='a') + 'import json\nprint("line 1", flush=True)\ntest_it()\nprint("line 2")\n'
+        'json.dump({"a": []}, open(sys.argv[sys.argv.index("--json") + 1], "w"))\n')
+    status, last, text = run(checkout, 'lint', 'good')
+    assert (status, last) == (0, '2 passed, 0 failed')
+    assert 'line 1\nline 2\n' in text and '--- lint begins' in text and '=== good' in text
+
+
+def test_the_faults_run_when_all_else_is_done(checkout):
+    (checkout / 'tests/faults').mkdir()
+    (checkout / 'tests/faults/test_f.py').write_text(
+        "from pathlib import Path\n\n\ndef test_f():\n    assert Path('good.done').exists()\n")
+    (checkout / 'tests/good/test_a.py').write_text(
+        "import time\nfrom pathlib import Path\n\n\ndef test_one():\n    time.sleep(0.5)\n    Path('good.done').touch()\n")
+    assert run(checkout, 'good', 'faults')[:2] == (0, '2 passed, 0 failed')
 
 
 def test_one_suite_alone(checkout):
