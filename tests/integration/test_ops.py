@@ -31,9 +31,16 @@ def test_metrics_please_promtool(world, service):
 
 
 @pytest.mark.parametrize('service', SERVICES)
-def test_every_key_is_documented(service):
+def test_every_key_is_documented(world, service):
+    """Each that a configuration of this cluster sets, and each with its name, what it is for, and its type."""
     told = subprocess.run([build_dir() / 'services' / f'lujian-{service}', '--help-config'], capture_output=True, text=True)
-    assert told.returncode == 0 and 'database' in told.stdout
+    assert told.returncode == 0
+    paragraphs = [paragraph.strip().splitlines() for paragraph in told.stdout.split('\n\n')[1:]]
+    assert all(len(lines) == 3 and lines[1].strip() for lines in paragraphs), told.stdout
+    documented = {lines[0].split()[0] for lines in paragraphs}
+    for path in (world.cluster.run_dir / 'conf').glob(f'{service}-*'):
+        set_here = {line.partition('=')[0].strip() for line in path.read_text().splitlines() if '=' in line}
+        assert set_here and set_here <= documented, path
 
 
 def test_a_trace_goes_through(world):
