@@ -75,7 +75,7 @@ static int64_t act_instant(const struct clock_set *set, const struct clock *c)
 }
 
 static int begin_term(struct clock_set *set, struct clock *c, const struct deadline_rule *rule,
-                      int64_t started_at)
+                      int64_t started_at, int last_rung)
 {
     struct due due;
     int r = calendar_due(snapshot_calendar(set->reference), rule->term, started_at, &due);
@@ -93,13 +93,14 @@ static int begin_term(struct clock_set *set, struct clock *c, const struct deadl
     c->extended_days = 0;
     c->calendar_position = snapshot_calendar_position(set->reference);
     c->date_position = 0;
-    c->last_rung = 0;
-    c->last_fired_at = 0;
+    c->last_rung = last_rung;
+    c->last_fired_at = last_rung ? started_at : 0;
     c->row_version++;
     return clock_arm(c, set->reference);
 }
 
-int clock_start_by(struct clock_set *set, int kind, const char *rule_kind, int64_t started_at)
+int clock_start_after(struct clock_set *set, int kind, const char *rule_kind, int64_t started_at,
+                      int last_rung)
 {
     const struct deadline_rule *rule =
         snapshot_deadline_rule(set->reference, rule_kind, day_of_instant(started_at));
@@ -112,7 +113,7 @@ int clock_start_by(struct clock_set *set, int kind, const char *rule_kind, int64
         c = *there;
     else
         clock_id(set->subject.id, kind, c.id);
-    int r = begin_term(set, &c, rule, started_at);
+    int r = begin_term(set, &c, rule, started_at, last_rung);
     if (r < 0)
         return r;
     /* The rule's texts belong to the snapshot, which a set may outlive. */
@@ -128,6 +129,11 @@ int clock_start_by(struct clock_set *set, int kind, const char *rule_kind, int64
         return r;
     *there = c;
     return store_clock_update(set->tx, &set->subject, there);
+}
+
+int clock_start_by(struct clock_set *set, int kind, const char *rule_kind, int64_t started_at)
+{
+    return clock_start_after(set, kind, rule_kind, started_at, 0);
 }
 
 int clock_start(struct clock_set *set, int kind, int64_t started_at)

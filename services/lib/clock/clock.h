@@ -68,6 +68,10 @@ struct clock *clock_find(struct clock_set *set, int kind); /* NULL = never start
 int clock_start(struct clock_set *set, int kind, int64_t started_at);
 /* The same by a rule of another name: an order's clock runs by order_county, order_city, ... */
 int clock_start_by(struct clock_set *set, int kind, const char *rule_kind, int64_t started_at);
+/* The same for a clock that goes on where another has left the ladder: that rung counts as fired at
+ * the start, so the next is armed from there. 0 = none. */
+int clock_start_after(struct clock_set *set, int kind, const char *rule_kind, int64_t started_at,
+                      int last_rung);
 /* Ends an open clock by the act that it waited for, at tx->now_ms; nothing where none is open.
  * Whether that was in time is clock_state() afterwards: met or late. */
 int clock_stop(struct clock_set *set, int kind);

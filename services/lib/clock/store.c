@@ -105,7 +105,8 @@ int store_clock_insert(struct tx *tx, const struct clock_subject *subject, const
                 pg_bool(subject->about_enforcement), pg_int(c->started_at), pg_int(c->due_at),
                 pg_int(c->due_on), pg_bool(c->provisional), pg_text(c->rule),
                 pg_int(c->rule_version), pg_int(c->extended_days), pg_int(c->calendar_position),
-                pg_int(c->next_rung), pg_instant(c->next_at), pg_bool(c->next_provisional)));
+                pg_int(c->next_rung), pg_instant(c->next_at), pg_bool(c->next_provisional),
+                pg_int(c->last_rung), pg_instant(c->last_fired_at)));
 }
 
 int store_clock_update(struct tx *tx, const struct clock_subject *subject, const struct clock *c)

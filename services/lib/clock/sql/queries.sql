@@ -1,9 +1,9 @@
 -- name: clock_insert
 INSERT INTO clock (subject, kind, id, term, division, audience, unit, about_enforcement, started_at, due_at, due_on,
                    provisional, cancelled, rule, rule_version, extended_days, calendar_position,
-                   next_rung, next_at, next_provisional, row_version)
+                   next_rung, next_at, next_provisional, last_rung, last_fired_at, row_version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, false, $13, $14, $15, $16, nullif($17::smallint, 0), $18,
-        $19, 1);
+        $19, nullif($20::smallint, 0), $21, 1);
 
 -- name: clock_update
 UPDATE clock

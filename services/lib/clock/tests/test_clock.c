@@ -165,6 +165,21 @@ static void test_no_rule(void **state UNUSED)
                                     clock_bench_instant("2050-01-05T10:00")),
                      0);
     assert_string_equal(clock_find(&set, CLOCK_KIND_ORDER)->rule, "order_city");
+    assert_int_equal(clock_find(&set, CLOCK_KIND_ORDER)->next_rung, RUNG_L2);
+
+    /* where another clock has left the ladder */
+    struct clock_subject next = subject;
+    next.id = "018f3a3e-7c2b-7def-8a11-0123456789ac";
+    clock_set_init(&set, &tx, reference, &next);
+    assert_int_equal(clock_start_after(&set, CLOCK_KIND_ORDER, "order_city",
+                                       clock_bench_instant("2050-01-05T10:00"), RUNG_L2),
+                     0);
+    assert_int_equal(clock_set_load(&set), 0);
+    const struct clock *c = clock_find(&set, CLOCK_KIND_ORDER);
+    assert_int_equal(c->last_rung, RUNG_L2);
+    assert_int_equal(c->last_fired_at, c->started_at);
+    assert_int_equal(c->next_rung, RUNG_L3);
+    assert_int_equal(c->next_at, c->due_at);
     tx_rollback(&tx);
     clock_bench_close(&b);
 }

@@ -167,6 +167,26 @@ static void test_order_clock(void **state)
     assert_instant(c.due_at, "2026-03-17", "province");
 }
 
+/* The second and third order of a ladder: their clocks begin with the step that they are, so each
+ * has the time of its own step and the ladder ends where one clock alone would have ended it. */
+static void test_order_clocks_of_later_steps(void **state)
+{
+    (void)state;
+    struct clock c = { .kind = CLOCK_KIND_ORDER,
+                       .started_at = clock_bench_instant("2026-03-02T10:00"),
+                       .due_at = clock_bench_instant("2026-03-10"),
+                       .due_on = day_of_instant(clock_bench_instant("2026-03-09")),
+                       .last_rung = RUNG_L2 };
+    c.last_fired_at = c.started_at;
+    assert_int_equal(clock_arm(&c, seed), 0);
+    assert_int_equal(c.next_rung, RUNG_L3);
+    assert_int_equal(c.next_at, c.due_at);
+    c.last_rung = RUNG_L3;
+    assert_int_equal(clock_arm(&c, seed), 0);
+    assert_int_equal(c.next_rung, RUNG_REPORT);
+    assert_instant(c.next_at, "2026-03-17", "report"); /* the term of the third order */
+}
+
 /* After an outage each step is counted from when the one before fired. */
 static void test_late_firing(void **state)
 {
@@ -355,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_order_clock),
+        cmocka_unit_test(test_order_clocks_of_later_steps),
         cmocka_unit_test(test_late_firing),
         cmocka_unit_test(test_not_armed_at_or_before_start),
         cmocka_unit_test(test_no_yellow_card_of_terms_in_hours),
