@@ -42,6 +42,7 @@ LADDERS = {  # clock kind -> the rungs it may have, in order
 }
 CARD_KINDS = tuple(kind for kind in LADDERS if kind != "order")
 CARD_ANCHORS = {"yellow": "working_days_before_due_on", "red": "first_working_day_after_due_on"}  # for every clock
+STEP_TERMS = {"l3": "order_city", "report": "order_province"}  # an order's own term is the way to the next step
 ANCHORS = ("working_days_before_due_on", "first_working_day_after_due_on", "term_after_previous",
            "hours_before_due_at", "at_due_at")
 ROLES = ("hotline", "unit", "supervisor", "operator", "importer", "edge", "service")
@@ -277,6 +278,16 @@ def check_ladders(seed):
     needed = {(kind, "red") for kind in CARD_KINDS}
     needed |= {("reply", rung) for rung in LADDERS["reply"]} | {("order", rung) for rung in LADDERS["order"]}
     check_covered(seed, "ladder_rules", needed, "kind", "rung")
+    check_step_terms(seed)
+
+
+def check_step_terms(seed):
+    """Orders of every trigger climb by the same steps, so a step and the term that leads to it are one number."""
+    terms = {row["kind"]: row for row in seed.rows["deadline_rules"] if not row["valid_to"]}
+    for row in seed.rows["ladder_rules"]:
+        term = terms.get(STEP_TERMS.get(row["rung"])) if row["kind"] == "order" and not row["valid_to"] else None
+        if term and (term["count"], term["unit"]) != (row["count"], row["unit"]):
+            seed.fault("ladder_rules", row["#"], "%s is not the term %s" % (row["id"], term["kind"]))
 
 
 def check_covered(seed, kind, needed, *columns):

@@ -100,9 +100,9 @@ class Desk:
                 self.open_cards.discard(data['card_id'])
             case 'order.issued.v1' if data['trigger'] != 'overdue':
                 self.climbing[data['order_id']] = data['subject']
-            case 'order.escalated.v1' | 'order.closed.v1' | 'order.cannot_escalate.v1':
+            case 'order.escalated.v1' | 'order.closed.v1' | 'order.reported.v1':
                 self.climbing.pop(data['order_id'], None)
-            case 'complaint.replied.v1' | 'complaint.returned.v1' | 'complaint.closed.v1':
+            case 'complaint.replied.v1':
                 self.climbing = {order: case for order, case in self.climbing.items() if case != event.subject}
 
     def has_reached(self, case, clock, rung):

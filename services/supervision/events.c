@@ -132,6 +132,26 @@ void event_order_cannot_escalate(struct tx *tx, const struct order_row *row)
            derived(tx, "order.cannot_escalate", row->id), &e->base);
 }
 
+void event_order_readdressed(struct tx *tx, const struct order_row *row, const char *previous_unit)
+{
+    OrderReaddressed *e = wire_new(tx->arena, &order_readdressed_rules);
+    SET_ORDER(e, row);
+    e->previous_unit = borrow(previous_unit);
+    append(tx, &order_readdressed_event, &row->matter, row->id, NULL, &e->base);
+}
+
+void event_order_moved_out(struct tx *tx, const struct order_row *row, const char *left_division)
+{
+    OrderMovedOut *e = wire_new(tx->arena, &order_moved_out_rules);
+    struct matter there = row->matter;
+    there.division = left_division;
+    e->order_id = borrow(row->id);
+    e->version = row->version;
+    e->subject = borrow(row->matter.id);
+    e->division = borrow(left_division);
+    append(tx, &order_moved_out_event, &there, row->id, NULL, &e->base);
+}
+
 void event_order_reported(struct tx *tx, const struct order_row *row)
 {
     OrderReported *e = wire_new(tx->arena, &order_reported_rules);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/time.h"
 #include "base/util.h"
 #include "supervision.h"
 
@@ -53,29 +54,79 @@ int order_list(struct request *rq, const void *message, void *reply)
     return 0;
 }
 
-int order_clocks(struct request *rq, const void *message, void *reply)
+static int explain_view(struct request *rq, const struct clock *clock, ExplainOrderResponse *out)
 {
-    const OrderClocksRequest *in = message;
-    OrderClocksResponse *out = reply;
+    struct explained_day *days;
+    int count;
+    int r = clock_explain(clock, rq->reference, rq->arena, &days, &count);
+    if (r < 0)
+        return r;
+    out->days = arena_array(rq->arena, ExplainedDay *, count);
+    for (int i = 0; i < count; i++) {
+        char date[DAY_TEXT_SIZE];
+        day_format(days[i].day, date);
+        out->days[i] = wire_new(rq->arena, &explained_day_rules);
+        out->days[i]->date = arena_strdup(rq->arena, date);
+        out->days[i]->counted = days[i].counted;
+        out->days[i]->reason = arena_strdup(rq->arena, days[i].reason_zh);
+        out->days[i]->reason_en = arena_strdup(rq->arena, days[i].reason_en);
+        out->days[i]->basis = arena_strdup(rq->arena, days[i].basis);
+    }
+    out->n_days = (size_t)count;
+    return 0;
+}
+
+static int visible_clocks(struct request *rq, const char *id, struct clock **ret_clocks,
+                          int *ret_count)
+{
     struct order_row row;
-    int r = store_order_read(rq->pg, rq->arena, in->id, &row);
+    int r = store_order_read(rq->pg, rq->arena, id, &row);
     if (r < 0)
         return r;
     if (!principal_may_see(rq->actor, row.matter.division, row.matter.audience))
-        return err_set(ERR_NOT_FOUND, "no order %s", in->id);
+        return err_set(ERR_NOT_FOUND, "no order %s", id);
 
     struct clock **clocks;
     int *counts;
     r = clock_load_many(rq->pg, rq->arena, &(const char *){ row.id }, 1, &clocks, &counts);
     if (r < 0)
         return r;
-    out->clocks = arena_array(rq->arena, Clock *, counts[0]);
-    for (int i = 0; i < counts[0]; i++) {
-        out->clocks[i] = wire_new(rq->arena, &clock_rules);
-        clock_view(&clocks[0][i], rq->reference, rq->now_ms, rq->arena, out->clocks[i]);
-    }
-    out->n_clocks = (size_t)counts[0];
+    *ret_clocks = clocks[0];
+    *ret_count = counts[0];
     return 0;
+}
+
+int order_clocks(struct request *rq, const void *message, void *reply)
+{
+    const OrderClocksRequest *in = message;
+    OrderClocksResponse *out = reply;
+    struct clock *clocks;
+    int count;
+    int r = visible_clocks(rq, in->id, &clocks, &count);
+    if (r < 0)
+        return r;
+    out->clocks = arena_array(rq->arena, Clock *, count);
+    for (int i = 0; i < count; i++) {
+        out->clocks[i] = wire_new(rq->arena, &clock_rules);
+        clock_view(&clocks[i], rq->reference, rq->now_ms, rq->arena, out->clocks[i]);
+    }
+    out->n_clocks = (size_t)count;
+    return 0;
+}
+
+int order_explain(struct request *rq, const void *message, void *reply)
+{
+    const ExplainOrderRequest *in = message;
+    ExplainOrderResponse *out = reply;
+    struct clock *clocks;
+    int count;
+    int r = visible_clocks(rq, in->id, &clocks, &count);
+    if (r < 0)
+        return r;
+    for (int i = 0; i < count; i++)
+        if (strcmp(clocks[i].id, in->clock_id) == 0)
+            return explain_view(rq, &clocks[i], out);
+    return err_set(ERR_NOT_FOUND, "no clock %s of order %s", in->clock_id, in->id);
 }
 
 /* Who acts: the unit that has to answer, or the supervision body whose turn it is. */

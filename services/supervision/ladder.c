@@ -1,17 +1,19 @@
-/* The ladder of orders: issue, climb, report, stop.
+/* The ladder of orders: issue, climb, report, follow the matter, stop.
  *
  * At most one order is open per matter and trigger. An order is derived from its cause, so a cause
  * that is told twice makes one order. The ladder of trigger `overdue` is the complaint's reply
- * clock; an order of any other trigger has a clock of its own, here, with the term of its level. */
+ * clock; an order of any other trigger has a clock of its own, here, that goes on where the one
+ * before has left the ladder: so both climb by the same steps. */
 #include <string.h>
 
 #include "base/err.h"
 #include "supervision.h"
 
-static const char *const term_of_level[] = {
-    [LEVEL_COUNTY] = "order_county",
-    [LEVEL_CITY] = "order_city",
-    [LEVEL_PROVINCE] = "order_province",
+/* The terms are named after the levels that the steps have in a county's matter. */
+static const char *const term_of_step[] = {
+    [RUNG_L1] = "order_county",
+    [RUNG_L2] = "order_city",
+    [RUNG_L3] = "order_province",
 };
 
 struct clock_subject order_subject(const struct order_row *row)
@@ -26,12 +28,13 @@ struct clock_subject order_subject(const struct order_row *row)
 }
 
 /* Starts the order's own clock; what is due when. */
-static int start_clock(struct tx *tx, const struct snapshot *reference, struct order_row *row)
+static int start_clock(struct tx *tx, const struct snapshot *reference, struct order_row *row,
+                       int step)
 {
     struct clock_set clocks;
     struct clock_subject subject = order_subject(row);
     clock_set_init(&clocks, tx, reference, &subject);
-    int r = clock_start_by(&clocks, CLOCK_KIND_ORDER, term_of_level[row->level], tx->now_ms);
+    int r = clock_start_after(&clocks, CLOCK_KIND_ORDER, term_of_step[step], tx->now_ms, step);
     if (r < 0)
         return r;
     row->due_at = clock_find(&clocks, CLOCK_KIND_ORDER)->due_at;
@@ -59,8 +62,48 @@ int ladder_stop(struct tx *tx, const struct snapshot *reference, const char *sub
     return r;
 }
 
-/* An open order of the same trigger, left from an earlier term whose ladder has stopped, makes
- * room. */
+/* Follows the matter to its new owner. Supervisors of a division that it left are told so, as they
+ * are of the complaint. */
+static int readdress(struct tx *tx, const struct snapshot *reference, struct order_row *row,
+                     const struct matter *matter)
+{
+    const struct matter was = row->matter;
+    const struct unit *unit = rules_answering_unit(reference, matter);
+    row->matter = *matter;
+    row->matter.unit = unit ? unit->code : matter->unit;
+    if (strcmp(row->matter.unit, was.unit) == 0 && strcmp(row->matter.division, was.division) == 0)
+        return 0;
+
+    const struct unit *body = rules_body(reference, tx->arena, row->matter.division, row->level);
+    row->body = body ? body->code : "";
+    row->version++;
+    int r = store_order_readdress(tx, row);
+    if (r == 0 && !*row->clock_id) {
+        struct clock_set clocks;
+        struct clock_subject subject = order_subject(row);
+        clock_set_init(&clocks, tx, reference, &subject);
+        r = clock_set_load(&clocks);
+        if (r == 0)
+            r = clock_set_readdress(&clocks, &subject);
+    }
+    event_order_readdressed(tx, row, was.unit);
+    if (strncmp(row->matter.division, was.division, strlen(was.division)) != 0)
+        event_order_moved_out(tx, row, was.division);
+    return r;
+}
+
+int ladder_readdress(struct tx *tx, const struct snapshot *reference, const struct matter *matter)
+{
+    struct order_row *open;
+    int count;
+    int r = store_orders_open(tx, matter->id, 0, &open, &count);
+    for (int i = 0; r == 0 && i < count; i++)
+        r = readdress(tx, reference, &open[i], matter);
+    return r;
+}
+
+/* An open order of the same trigger makes room: it is left from an earlier term, whose ladder has
+ * stopped, or one more visit has failed and the ladder begins anew. */
 static int supersede(struct tx *tx, const struct snapshot *reference, const struct issue *issue)
 {
     struct order_row *open;
@@ -101,9 +144,10 @@ static void make_order(struct tx *tx, const struct snapshot *reference, const st
     row->matter.unit = unit ? unit->code : row->matter.unit;
 }
 
-static int write_order(struct tx *tx, const struct snapshot *reference, struct order_row *row)
+static int write_order(struct tx *tx, const struct snapshot *reference, struct order_row *row,
+                       int step)
 {
-    int r = *row->clock_id ? 0 : start_clock(tx, reference, row);
+    int r = *row->clock_id ? 0 : start_clock(tx, reference, row, step);
     if (r == 0)
         r = store_order_insert(tx, row);
     if (r == 0)
@@ -120,7 +164,7 @@ int ladder_issue(struct tx *tx, const struct snapshot *reference, const struct i
     if (r < 0 || known)
         return r;
     r = supersede(tx, reference, issue);
-    return r < 0 ? r : write_order(tx, reference, &row);
+    return r < 0 ? r : write_order(tx, reference, &row, issue->step);
 }
 
 int ladder_climb(struct tx *tx, const struct snapshot *reference, struct order_row *row,
@@ -144,7 +188,7 @@ int ladder_climb(struct tx *tx, const struct snapshot *reference, struct order_r
     int r = store_order_save(tx, row);
     if (r == 0)
         r = ladder_stop_order(tx, reference, row);
-    return r < 0 ? r : write_order(tx, reference, &above);
+    return r < 0 ? r : write_order(tx, reference, &above, next->step);
 }
 
 int ladder_report(struct tx *tx, struct order_row *row)

@@ -39,6 +39,7 @@ static const struct method_handler methods[] = {
     { .method = &supervision_get_order_method, .query = order_get },
     { .method = &supervision_list_orders_method, .query = order_list },
     { .method = &supervision_order_clocks_method, .query = order_clocks },
+    { .method = &supervision_explain_order_method, .query = order_explain },
     { 0 },
 };
 

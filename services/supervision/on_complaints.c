@@ -23,7 +23,7 @@ static struct matter matter_of(const struct log_record *event, const char *id, c
         .division = event->division,
         .audience = event->audience,
         .unit = unit,
-        .about_enforcement = event->about_enforcement,
+        .about_enforcement = *event->audience != 0, /* what is about an organ, and nothing else */
     };
     snprintf(m.id, sizeof(m.id), "%s", id);
     return m;
@@ -82,6 +82,7 @@ static struct issue overdue_issue(struct tx *tx, const struct snapshot *referenc
         .matter = matter,
         .trigger = TRIGGER_OVERDUE,
         .level = level,
+        .step = (int)e->rung,
         .cause =
             arena_printf(tx->arena, "order\x1f%s\x1f%u\x1f%d", e->clock_id, e->term, (int)e->rung),
         .previous = previous,
@@ -156,9 +157,12 @@ static int close_cards(struct tx *tx, const char *subject, const int *kinds, int
 static int on_dispatched(struct tx *tx, const struct snapshot *reference,
                          const struct log_record *event, const void *data)
 {
-    (void)reference;
-    (void)data;
-    return CLOSE_CARDS(tx, event, CLOCK_KIND_DISPATCH);
+    const ComplaintDispatched *e = data;
+    if (e->reply_term == 1)
+        return 0; /* at filing: there is nothing yet */
+    struct matter matter = matter_of(event, e->complaint_id, e->unit);
+    int r = ladder_readdress(tx, reference, &matter);
+    return r < 0 ? r : CLOSE_CARDS(tx, event, CLOCK_KIND_DISPATCH);
 }
 
 static int on_signed(struct tx *tx, const struct snapshot *reference,
@@ -180,8 +184,9 @@ static int on_contacted(struct tx *tx, const struct snapshot *reference,
 static int on_returned(struct tx *tx, const struct snapshot *reference,
                        const struct log_record *event, const void *data)
 {
-    (void)data;
-    int r = ladder_stop(tx, reference, event->subject);
+    const ComplaintReturned *e = data;
+    struct matter matter = matter_of(event, e->complaint_id, e->unit); /* it may be designated */
+    int r = ladder_readdress(tx, reference, &matter);
     return r < 0 ? r
                  : CLOSE_CARDS(tx, event, CLOCK_KIND_SIGN, CLOCK_KIND_CONTACT, CLOCK_KIND_REPLY);
 }
@@ -208,6 +213,7 @@ static int on_visited(struct tx *tx, const struct snapshot *reference,
         .matter = &matter,
         .trigger = TRIGGER_UNSATISFIED,
         .level = rules_level_of(event->division),
+        .step = RUNG_L1,
         .cause = arena_printf(tx->arena, "order\x1funsatisfied\x1f%s", event->id),
         .previous = "",
         .basis_zh = BASIS_UNSATISFIED_ZH,
@@ -219,11 +225,12 @@ static int on_visited(struct tx *tx, const struct snapshot *reference,
 static int on_closed(struct tx *tx, const struct snapshot *reference,
                      const struct log_record *event, const void *data)
 {
+    (void)reference;
     (void)data;
-    int r = ladder_stop(tx, reference, event->subject);
-    return r < 0 ? r
-                 : CLOSE_CARDS(tx, event, CLOCK_KIND_DISPATCH, CLOCK_KIND_SIGN, CLOCK_KIND_CONTACT,
-                               CLOCK_KIND_REPLY, CLOCK_KIND_VISIT);
+    /* An order of a failed visit goes on: the centre has closed the matter, nobody has answered it.
+     */
+    return CLOSE_CARDS(tx, event, CLOCK_KIND_DISPATCH, CLOCK_KIND_SIGN, CLOCK_KIND_CONTACT,
+                       CLOCK_KIND_REPLY, CLOCK_KIND_VISIT);
 }
 
 const struct consumer_handler on_complaints[] = {

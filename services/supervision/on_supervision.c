@@ -1,6 +1,6 @@
 /* What supervision does on its own clocks: an order of a trigger other than `overdue` climbs when
- * its term has run out. Its first rung issues the order of the next level; where nobody stands
- * above, the clock goes on to the report. */
+ * its term has run out. The rung that it reaches is the step of the next level's order, or the
+ * report; where nobody stands above, the same clock goes on through the steps that are left. */
 #include <string.h>
 
 #include "base/err.h"
@@ -30,6 +30,7 @@ static int on_rung_reached(struct tx *tx, const struct snapshot *reference,
         .matter = &row.matter,
         .trigger = row.trigger,
         .level = rules_next_level(row.level),
+        .step = (int)e->rung,
         .cause =
             arena_printf(tx->arena, "order\x1f%s\x1f%u\x1f%d", e->clock_id, e->term, (int)e->rung),
         .previous = row.id,

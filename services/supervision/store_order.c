@@ -114,6 +114,14 @@ int store_order_save(struct tx *tx, const struct order_row *row)
                             pg_int(row->due_at)));
 }
 
+int store_order_readdress(struct tx *tx, const struct order_row *row)
+{
+    return tx_write(tx, &Q_ORDER_READDRESS,
+                    PG_ARGS(pg_text(row->id), pg_text(row->matter.division),
+                            pg_text(row->matter.audience), pg_bool(row->matter.about_enforcement),
+                            pg_text(row->matter.unit), pg_text(row->body), pg_int(row->version)));
+}
+
 int store_order_list(struct pg *pg, struct arena *arena, const struct order_filter *filter,
                      struct order_row **ret_rows, int *ret_count)
 {

@@ -106,6 +106,8 @@ int store_order_lock(struct tx *tx, const char *id, struct order_row *ret_row);
 int store_orders_open(struct tx *tx, const char *subject, int trigger, struct order_row **ret_rows,
                       int *ret_count);
 int store_order_save(struct tx *tx, const struct order_row *row);
+/* Where the matter is by now: division, audience, unit, body. */
+int store_order_readdress(struct tx *tx, const struct order_row *row);
 struct order_filter {
     struct scope scope;
     const char *subject;
@@ -117,11 +119,12 @@ int store_order_list(struct pg *pg, struct arena *arena, const struct order_filt
                      struct order_row **ret_rows, int *ret_count);
 int store_order_stuck_count(struct pg *pg, struct arena *arena, int64_t *ret_count);
 
-/* ---- ladder.c: issuing, climbing, stopping ---- */
+/* ---- ladder.c: issuing, climbing, readdressing, stopping ---- */
 
 struct issue {
     const struct matter *matter;
     int trigger, level;
+    int step;             /* RUNG_L1 .. RUNG_L3: the order's place in its ladder */
     const char *cause;    /* what the order's id is derived from */
     const char *previous; /* "" = first */
     const char *clock_id; /* of the complaint's ladder; NULL = the order gets a clock of its own */
@@ -134,7 +137,9 @@ int ladder_issue(struct tx *tx, const struct snapshot *reference, const struct i
 int ladder_climb(struct tx *tx, const struct snapshot *reference, struct order_row *row,
                  const struct issue *next);
 int ladder_report(struct tx *tx, struct order_row *row);
-/* The orders' own clocks stop: the unit has replied to the complaint, or it is closed. */
+/* The matter's open orders go where the matter went, and go on climbing. */
+int ladder_readdress(struct tx *tx, const struct snapshot *reference, const struct matter *matter);
+/* The orders' own clocks stop: the unit has replied to the complaint. */
 int ladder_stop(struct tx *tx, const struct snapshot *reference, const char *subject);
 int ladder_stop_order(struct tx *tx, const struct snapshot *reference, const struct order_row *row);
 struct clock_subject order_subject(const struct order_row *row);
@@ -151,6 +156,9 @@ void event_order_closed(struct tx *tx, const struct order_row *row, const char *
 void event_order_escalated(struct tx *tx, const struct order_row *row, const char *next);
 void event_order_cannot_escalate(struct tx *tx, const struct order_row *row);
 void event_order_reported(struct tx *tx, const struct order_row *row);
+void event_order_readdressed(struct tx *tx, const struct order_row *row, const char *previous_unit);
+/* To those of a division that the order left. */
+void event_order_moved_out(struct tx *tx, const struct order_row *row, const char *left_division);
 
 /* ---- on_complaints.c, on_supervision.c ---- */
 
@@ -172,6 +180,7 @@ int card_acknowledge_apply(struct request *rq, const void *in, void *out);
 int order_get(struct request *rq, const void *in, void *out);
 int order_list(struct request *rq, const void *in, void *out);
 int order_clocks(struct request *rq, const void *in, void *out);
+int order_explain(struct request *rq, const void *in, void *out);
 int order_sign_apply(struct request *rq, const void *in, void *out);
 int order_reply_apply(struct request *rq, const void *in, void *out);
 int order_close_apply(struct request *rq, const void *in, void *out);

@@ -64,6 +64,7 @@ EVENTS = '''complaint.filed complaint.dispatched complaint.signed complaint.cont
     complaint.extended complaint.returned complaint.visited complaint.redone complaint.closed complaint.reopened
     complaint.moved_out clock.rung_reached clock.recomputed card.raised card.acknowledged card.closed order.issued
     order.signed order.replied order.closed order.escalated order.cannot_escalate order.reported
+    order.readdressed order.moved_out
     reference.changed'''.split()
 
 
@@ -76,6 +77,7 @@ def test_routes(openapi):
     found = {(verb, path) for path, verbs in openapi['paths'].items() for verb in verbs}
     assert ROUTES <= found
     assert found - ROUTES == {('get', '/v1/cards/{id}'), ('get', '/v1/orders/{id}'), ('get', '/v1/orders/{id}/clocks'),
+                              ('get', '/v1/orders/{id}/clocks/{clock_id}:explain'),
                               ('post', '/v1/registry:load'), ('get', '/v1/registry/{kind}')}
 
 

@@ -1,5 +1,8 @@
 """From a running clock to the province: cards, orders, their ladder, and what stops it. Civil time is moved."""
+import json
 from datetime import date, datetime
+
+from test_registry_cli import Cli
 
 from model.calendar import Calendar, local, midnight
 
@@ -67,9 +70,9 @@ def test_cards_orders_and_the_climb_to_the_province(world):
     assert orders(world, ignored)[-1]['reported'] is True
 
 
-def to_first_orders(world, count):
+def to_first_orders(world, count, **changes):
     """That many complaints nobody answered, each with its first order, in step."""
-    ignored = [world.filed() for _ in range(count)]
+    ignored = [world.filed(**changes) for _ in range(count)]
     due_on = date.fromisoformat(reply_clock(world, ignored[-1])['due_on'])
     advance_to(world, midnight(CALENDAR.add_working_days(due_on, 1)))
     assert all(('red', 'open') in cards(world, c) for c in ignored)
@@ -129,16 +132,53 @@ def test_the_second_failed_visit_issues_an_order_with_a_clock_of_its_own(world):
         ('county', 'escalated'), ('city', 'issued')]
 
 
+def stuck(world):
+    """Orders that nobody can take further; each replica's operator sees as many, and the alarm while there are any."""
+    listed = world.supervisor_37.get('/v1/orders', cannot_escalate='true', page_size=200).expect(200)['orders']
+    told = json.loads(Cli(world.cluster, 'operator').run('status', '--json').stdout)['replicas']
+    seen = [(int(each['status']['cannot_escalate']), [a['code'] for a in each['status']['alarms']])
+            for each in told if each['instance'].startswith('supervision-')]
+    assert len(seen) == 2
+    for count, alarms in seen:
+        assert count == len(listed) and ('cannot_escalate' in alarms) == (count > 0)
+    return {o['id'] for o in listed}
+
+
 def test_nobody_above_the_province(world):
-    """A city's matter climbs city, province; then it is listed, with an alarm."""
+    """A city's matter climbs city, province; then it is listed, with an alarm that stands until the order is closed."""
     c = world.filed(division='3701')
-    for _ in range(5):
+    for _ in range(3):
         world.advance(days=40)
-    issued = orders(world, c)
-    assert [o['level'] for o in issued] == ['city', 'province']
-    assert issued[-1]['cannot_escalate'] is True and issued[-1]['reported'] is True
-    listed = world.supervisor_37.get('/v1/orders', cannot_escalate='true').expect(200)['orders']
-    assert issued[-1]['id'] in {o['id'] for o in listed}
+    assert [o['level'] for o in orders(world, c)] == ['city', 'province']
+    last = orders(world, c)[-1]
+    assert last['cannot_escalate'] is False and last['id'] not in stuck(world)
+    world.advance(days=40)
+    assert [o['level'] for o in orders(world, c)] == ['city', 'province']
+    last = orders(world, c)[-1]
+    assert last['cannot_escalate'] is True and last['reported'] is False and last['id'] in stuck(world)
+    world.advance(days=40)
+    assert orders(world, c)[-1]['reported'] is True and last['id'] in stuck(world)
+    told = [e['type'] for e in world.supervisor_37.events('supervision')[0] if e['subject'] == last['id']]
+    assert told == ['order.issued.v1', 'order.cannot_escalate.v1', 'order.reported.v1']
+    for order in stuck(world):  # whoever filed it
+        world.supervisor_37.post(f'/v1/orders/{order}:close', {'verdict': '已约谈'}).expect(200)
+    assert stuck(world) == set()
+
+
+def test_a_red_card_of_a_term_in_hours(world):
+    """Late from due_at on, hours after the start; the red card comes with the next working day, and no yellow before."""
+    c = world.filed()
+    world.unit_370102.act(c, 'sign').expect(200)
+    clocks = world.hotline_3701.get(f'/v1/complaints/{c["id"]}/clocks').expect(200)['clocks']
+    contact = next(clock for clock in clocks if clock['kind'] == 'contact')
+    due = datetime.fromisoformat(contact['due_at'])
+    red = midnight(CALENDAR.add_working_days(date.fromisoformat(contact['due_on']), 1))
+    world.advance(seconds=(due - datetime.fromisoformat(world.now())).total_seconds())
+    assert due < red and cards(world, c, 'contact') == []
+    advance_to(world, red)
+    assert cards(world, c, 'contact') == [('red', 'open')]
+    world.unit_370102.act(c, 'contact', {'reached': True}).expect(200)
+    assert cards(world, c, 'contact') == [('red', 'closed')]
 
 
 def test_a_late_reply_is_late_for_good(world):

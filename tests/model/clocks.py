@@ -33,13 +33,18 @@ class Facts:
 
 
 class Clock:
-    """`rule` is the term's kind: a clock of kind `order` runs by order_county, order_city, order_province."""
+    """`rule` is the term's kind: a clock of kind `order` runs by order_county, order_city, order_province.
 
-    def __init__(self, facts, kind, rule, started):
+    `last_rung`: where another clock has left the ladder; it counts as fired at the start.
+    """
+
+    def __init__(self, facts, kind, rule, started, last_rung=None):
         self.facts, self.kind, self.rule = facts, kind, rule
         self.term = 0
         self.until = None       # it stops by then, for a reason that its own log does not tell
         self.start(started)
+        if last_rung:
+            self.last_rung, self.last_fired = last_rung, started
 
     def start(self, started):
         """Opens the next term, with the full count."""

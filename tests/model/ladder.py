@@ -1,9 +1,10 @@
 """Cards and orders: what supervision must have made of reached rungs and failed visits, and its log checked against that."""
 from .clocks import Clock, require, shown
-from .owners import ABOVE, level_of
+from .owners import ABOVE, contains, level_of
 
 OPEN = ('issued', 'signed', 'replied')
 OVERDUE, UNSATISFIED = 'overdue', 'unsatisfied'
+TERMS = {'l1': 'order_county', 'l2': 'order_city', 'l3': 'order_province'}  # of the ladder's steps, whatever the level
 
 
 class Order:
@@ -14,6 +15,10 @@ class Order:
         self.id, self.level, self.trigger = data['order_id'], data['level'], data['trigger']
         self.cause = cause          # the FailedVisit; None for the overdue ladder
         self.state = 'issued'
+        self.address = (data['division'], data['unit'])     # where it is by now
+        self.left = None            # the division that the newest move made it leave
+        self.step = 'l1'            # its place in the ladder; counted for triggers other than overdue
+        self.climbed_by = None      # the rung that issued the next
         self.closed = None          # (time, reason)
         self.next = None            # the order that it climbed to
         self.stuck = self.reported = False
@@ -58,6 +63,7 @@ class Orders:
         self.require(data['level'] == level_of(expected.division), f'card {key} of level {data["level"]}')
         self.require((data['division'], data['unit']) == (expected.division, expected.unit),
                      f'card {key} under {data["division"]}, {data["unit"]}')
+        self.require(data['state'] == 'open', f'card {key} raised in state {data["state"]}')
         self.require(data['raised_at'] == at and at >= expected.fired_at,
                      lambda: f'card {key} raised at {shown(at)}, its rung was reached at {shown(expected.fired_at)}')
 
@@ -65,6 +71,7 @@ class Orders:
         card = data['card_id']
         self.require(card in self.card_keys, f'acknowledged card {card}, never raised')
         self.require(card not in self.closed_cards, f'acknowledged card {self.card_keys[card]}, closed before')
+        self.require(data['state'] == 'acknowledged', f'card {self.card_keys[card]} acknowledged, but {data["state"]}')
         seen = (card, data['acknowledged_by'])
         self.require(seen not in self.acknowledged, f'card {self.card_keys[card]} acknowledged twice by {seen[1]}')
         self.acknowledged.add(seen)
@@ -73,6 +80,7 @@ class Orders:
         card = data['card_id']
         self.require(card in self.card_keys, f'closed card {card}, never raised')
         self.require(card not in self.closed_cards, f'card {self.card_keys[card]} closed twice')
+        self.require(data['state'] == 'closed', f'card {self.card_keys[card]} closed, but {data["state"]}')
         self.closed_cards.add(card)
 
     # ------------------------------------------------------------------ orders
@@ -84,16 +92,21 @@ class Orders:
         self.require(data['order_id'] not in self.by_id, f'order {data["order_id"]} twice')
         self.require(not self._open(data['trigger']), f'two open orders of trigger {data["trigger"]}')
         previous = self._climbed(data) if data['previous'] else None
+        self.require(data['state'] == 'issued', f'an order issued in state {data["state"]}')
         order = Order(data, at, self._cause(data, previous, at))
         self.by_id[order.id] = order
         if previous:
             previous.next = order
+            order.step = previous.climbed_by or order.step
         else:
             self.require(order.level == level_of(data['division']), f'the first order is of level {order.level}')
-        body = self.owners.body(data['division'], order.level)
-        self.require(data['body'] == body, f'order of {order.level} is for {data["body"]}, not {body}')
+        self._check_body(order, data)
         if order.cause:
             self._start_clock(order)
+
+    def _check_body(self, order, data):
+        body = self.owners.body(data['division'], order.level)
+        self.require(data['body'] == body, f'order of {order.level} is for {data["body"]}, not {body}')
 
     def _climbed(self, data):
         previous = self.by_id.get(data['previous'])
@@ -112,13 +125,14 @@ class Orders:
             before = sum(order.cause is not None and not order.data['previous'] for order in self.by_id.values())
             self.require(before < len(self.matter.unsatisfied), 'an order of trigger unsatisfied without a failed visit')
             cause = self.matter.unsatisfied[before]
-        self.require((data['division'], data['unit']) == (cause.division, cause.unit),
+        address = previous.address if previous else (cause.division, cause.unit)
+        self.require((data['division'], data['unit']) == address,
                      f'order under {data["division"]}, {data["unit"]}')
         self.require(at >= cause.at, lambda: f'order at {shown(at)}, the visit failed at {shown(cause.at)}')
         return cause
 
     def _start_clock(self, order):
-        order.clock = Clock(self.facts, 'order', f'order_{order.level}', order.at)
+        order.clock = Clock(self.facts, 'order', TERMS[order.step], order.at, order.step)
         self.require(order.data['due_at'] == order.clock.due_at,
                      lambda: f'order due {shown(order.data["due_at"])}: {order.clock}')
         if order.cause.stopped_at:
@@ -128,6 +142,7 @@ class Orders:
         order = self.by_id.get(data['order_id'])
         self.require(order is not None, f'{state}: order {data["order_id"]} was never issued')
         self.require(order.is_open, f'{state}: an order that is {order.state}')
+        self.require(data['state'] == state, f'{state}: told state {data["state"]}')
         order.state = state
         return order
 
@@ -147,7 +162,7 @@ class Orders:
         order = self._move(data, 'escalated')
         if order.clock:
             self.require(order.steps, f'order of {order.level} escalated before its term had run out')
-            order.steps.pop(0)
+            order.climbed_by = order.steps.pop(0)
             order.clock.end(at)
 
     def _on_order_cannot_escalate(self, data, _at):
@@ -155,13 +170,34 @@ class Orders:
         self.require(order is not None and order.is_open, f'order {data["order_id"]} cannot escalate, and is not open')
         self.require(ABOVE[order.level] is None, f'an order of {order.level} could have escalated')
         self.require(not order.stuck, f'order {order.id} cannot escalate, told twice')
+        self.require(data['state'] == order.state, f'cannot escalate, told state {data["state"]}, not {order.state}')
         order.stuck = True
 
     def _on_order_reported(self, data, _at):
         order = self.by_id.get(data['order_id'])
         self.require(order is not None and order.is_open, f'order {data["order_id"]} reported, and is not open')
         self.require(not order.reported, f'order {order.id} reported twice')
+        self.require(data['state'] == order.state, f'reported, told state {data["state"]}, not {order.state}')
         order.reported = True
+
+    def _on_order_readdressed(self, data, _at):
+        """The matter has a new owner: its open orders go there, and climb on."""
+        order = self.by_id.get(data['order_id'])
+        self.require(order is not None and order.is_open, f'order {data["order_id"]} readdressed, and is not open')
+        address = (data['division'], data['unit'])
+        self.require(address != order.address and address in self.matter.addresses,
+                     f'order {order.id} readdressed to {address}, where the matter did not go')
+        self.require(data['previous_unit'] == order.address[1], f'readdressed from {data["previous_unit"]}')
+        self.require(data['state'] == order.state, f'readdressed, told state {data["state"]}, not {order.state}')
+        self._check_body(order, data)
+        order.left = None if contains(order.address[0], address[0]) else order.address[0]
+        order.address = address
+
+    def _on_order_moved_out(self, data, _at):
+        order = self.by_id.get(data['order_id'])
+        self.require(order is not None and order.left == data['division'],
+                     f'order {data["order_id"]} moved out of {data["division"]}, which it had not left')
+        order.left = None
 
     def rung_reached(self, data):
         """A rung of an order's own clock."""
@@ -187,6 +223,10 @@ class Orders:
         for order in self.by_id.values():
             if order.clock:
                 self._check_own_clock(order, now)
+            self.require(order.state != 'escalated' or order.next, f'order {order.id} escalated, to none that was issued')
+            self.require(order.left is None, f'order {order.id} left {order.left}, which nobody there was told')
+            self.require(not order.is_open or order.address == self.matter.addresses[-1],
+                         f'open order {order.id} is at {order.address}, its matter at {self.matter.addresses[-1]}')
 
     def _check_cards(self):
         missing = sorted(set(self.matter.cards) - set(self.cards))

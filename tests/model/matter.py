@@ -52,7 +52,7 @@ class LadderRung:
 
 @dataclass
 class FailedVisit:
-    """A visit that calls for an order, and what stops the clocks of orders that come of it."""
+    """A visit that calls for an order, and when the unit's next reply stops the clocks of orders that come of it."""
     position: int
     at: datetime
     division: str
@@ -74,6 +74,7 @@ class Matter:
         self.failed_visits = self.redos = self.returns = 0
         self.extended = self.designated = self.visit_failed = False
         self.returned_by = None
+        self.addresses = []      # (division, unit): where it has been
         self.cards = {}          # (clock kind, term, color): ExpectedCard
         self.ladder = []         # LadderRung
         self.unsatisfied = []    # FailedVisit
@@ -141,8 +142,12 @@ class Matter:
             if kind in self.clocks:
                 self.clocks[kind].end(at, cancelled)
 
+    def _note_address(self):
+        if self.addresses[-1:] != [(self.division, self.unit)]:
+            self.addresses.append((self.division, self.unit))
+
     def _stop_orders(self, at):
-        """Clocks of orders end: the unit has answered, nobody has the matter, or it is closed."""
+        """Clocks of orders end: the unit has answered. A return, a move or the centre's closing end none."""
         for visit in self.unsatisfied:
             visit.stopped_at = visit.stopped_at or at
 
@@ -160,6 +165,7 @@ class Matter:
         self.received_at = data['received_at']
         self.unit, self.audience = self.owners.owner(self.division, self.category, data['about_enforcement'])
         self.require(at is not None and self.received_at is not None, 'filed at no time')
+        self._note_address()
 
     def _on_dispatched(self, data, at, _position):
         starts = at
@@ -183,6 +189,7 @@ class Matter:
         home = self.owners.units[self.unit]['division']
         self.division = old if contains(home, old) else home
         self.left = None if contains(old, self.division) else old
+        self._note_address()
 
     def _on_moved_out(self, data):
         self.require(self.left is not None, f'moved out of {data["division"]}, which it had not left')
@@ -228,11 +235,11 @@ class Matter:
         returner = self.unit
         if self.designated:
             self.unit = self.owners.designated(self.returned_by, returner)
+            self._note_address()
         self.returned_by = returner
         self._end(at, 'return')
         self._end(at, 'sign', 'contact', 'reply', cancelled=True)
         self._start('dispatch', at)
-        self._stop_orders(at)
 
     def _on_visited(self, data, at, position):
         self.visit_failed = data['reached'] and not (data['solved'] and data['satisfied'])
@@ -257,7 +264,6 @@ class Matter:
 
     def _on_closed(self, _data, at, _position):
         self._end(at, 'visit', cancelled=True)
-        self._stop_orders(at)
 
     def _on_reopened(self, _data, at, _position):
         self.failed_visits = self.redos = 0

@@ -154,7 +154,7 @@ class Reconciliation:
             matter_id = self._matter_of_order.get(event.subject) or event.correlation or event.subject
             matter = self.matters.get(matter_id)
             audience = matter.audience if matter else ''
-            if event.type != 'complaint.moved_out.v1':
+            if event.type.split('.')[1] != 'moved_out':
                 at[matter_id] = event.division
             elif may_see(at.get(matter_id, event.division), audience):
                 continue  # he sees where it went, and was told so

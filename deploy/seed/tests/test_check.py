@@ -81,6 +81,8 @@ FAULTS = [
     ("ladder_rules.csv", "reply-l1,", "reply-l1,1,reply,l1,term_after_previous,3,,,,无,none", "unit goes with"),
     ("ladder_rules.csv", "dispatch-red,", "dispatch-red,1,dispatch,red,at_due_at,0,,,,无,none",
      "a red card is due by first_working_day_after_due_on"),
+    ("ladder_rules.csv", "order-l3,", "order-l3,1,order,l3,term_after_previous,6,working_days,,,无,none",
+     "order-l3 is not the term order_city"),
     ("ladder_rules.csv", "reply-yellow,", "reply-yellow,1,reply,yellow,hours_before_due_at,4,,,,无,none",
      "a yellow card is due by working_days_before_due_on"),
 ]

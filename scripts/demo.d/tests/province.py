@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from model.calendar import CHINA
 from model.clocks import Clock, Facts
+from model.ladder import TERMS as ORDER_TERMS
 from model.matter import ACTS, CARDS_ENDED, REACHED_ONLY
 from model.owners import ABOVE, contains, level_of, owners_of
 
@@ -173,7 +174,6 @@ class Province:
         self._end(case, 'return')
         self._end(case, 'sign', 'contact', 'reply', cancelled=True)
         self._start(case, 'dispatch')
-        self._stop_orders(case)
         self._act_event(case, 'returned', return_count=case['returns'], return_limit=case['limit'])
 
     def _dispatch(self, case, body):
@@ -209,7 +209,6 @@ class Province:
 
     def _close(self, case, _body):
         self._end(case, 'visit', cancelled=True)
-        self._stop_orders(case)
         self._act_event(case, 'closed')
 
     def _reopen(self, case, _body):
@@ -228,13 +227,13 @@ class Province:
             if order['clock']:
                 order['clock'].end(self.now())
 
-    def _issue(self, case, trigger, level, division, unit, previous='', due_at=None):
+    def _issue(self, case, trigger, level, division, unit, previous='', due_at=None, step='l1'):
         for order in self._open_orders(case, trigger):
             order['state'] = 'closed'
             if order['clock']:
                 order['clock'].end(self.now())
             self._order_event(order, 'closed', reason='superseded')
-        clock = None if trigger == 'overdue' else Clock(self.facts, 'order', f'order_{level}', self.now())
+        clock = None if trigger == 'overdue' else Clock(self.facts, 'order', ORDER_TERMS[step], self.now(), step)
         order = {'order_id': str(uuid.uuid4()), 'level': level, 'trigger': trigger, 'subject': case['id'], 'unit': unit,
                  'division': division, 'body': self.owners.body(division, level), 'issued_at': shown(self.now()),
                  'due_at': shown(clock.due_at if clock else due_at), 'state': 'issued', 'clock': clock, 'stuck': False,
@@ -256,7 +255,7 @@ class Province:
                 order['clock'].end(self.now())
             self._order_event(order, 'escalated')
             self._issue(case, order['trigger'], ABOVE[order['level']], order['division'], order['unit'],
-                        order['order_id'], due_at)
+                        order['order_id'], due_at, rung)
 
     def order_act(self, order_id, verb, body):
         """POST /v1/orders/{id}:verb."""

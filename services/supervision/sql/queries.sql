@@ -92,6 +92,10 @@ UPDATE supervision_order SET state = $2, version = $3, reply_text = $4, replied_
        cannot_escalate = $8, reported = $9, due_at = $10
  WHERE id = $1;
 
+-- name: order_readdress
+UPDATE supervision_order SET division = $2, audience = $3, about_enforcement = $4, unit = $5, body = $6, version = $7
+ WHERE id = $1;
+
 -- name: order_list
 SELECT id, level, trigger, subject, division, audience, about_enforcement, unit, body, previous, clock_id, term,
        issued_at, due_at, state, reply_text, replied_at, verdict, closed_at, cannot_escalate, reported, basis_zh,

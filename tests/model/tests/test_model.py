@@ -6,9 +6,10 @@ from model.calendar import Calendar
 from model.clocks import Clock, Facts
 from model.owners import owners_of
 from model.reconcile import Reconciliation
-from written import COUNTY, Written, answered, at, ignored, returned_twice, unsatisfied
+from written import (
+    COUNTY, Written, answered, at, ignored, returned_twice, unsatisfied, unsatisfied_and_moved, unsatisfied_in_a_city)
 
-ALL = [answered, ignored, unsatisfied, returned_twice]
+ALL = [answered, ignored, unsatisfied, unsatisfied_in_a_city, unsatisfied_and_moved, returned_twice]
 RUNG = 'clock.rung_reached.v1'
 
 
@@ -157,7 +158,7 @@ def test_a_climb_before_the_term_had_run_out_is_found():
 
 def test_a_ladder_that_went_on_after_the_verdict_is_found():
     w = ignored()
-    closed = w.changed('supervision', 'order.replied.v1', 0, reason='verdict')
+    closed = w.changed('supervision', 'order.replied.v1', 0, reason='verdict', state='closed')
     closed.supervision[[e.type for e in closed.supervision].index('order.replied.v1')].type = 'order.closed.v1'
     assert found(closed, 'escalated: an order that is closed')
 
@@ -184,6 +185,36 @@ def test_an_order_clock_that_ran_on_after_the_reply_is_found():
     assert found(w, 'l2 at 2026-03-12 00:00:01, after it had ended at 2026-03-05 10:00:00')
     lag = at('03-20') - at('03-05')  # as if supervision had been away for so long
     assert not any('after it had ended at 2026-03-05' in fault for fault in w.faults(lag=lag))
+
+
+def test_an_order_that_stopped_when_the_centre_closed_the_matter_is_found():
+    w = unsatisfied_in_a_city()
+    del w.supervision[1:]
+    assert found(w, 'l2 of order o1 was due 2026-03-12')
+
+
+def test_an_order_that_stayed_behind_is_found():
+    w = unsatisfied_and_moved()
+    gone = w.without('supervision', 'order.moved_out.v1')
+    assert found(gone, 'left 370102, which nobody there was told')
+    del w.supervision[1:]
+    w.card('raised', 'card-y', '03-11 00:00:02', color='yellow', term=4)
+    w.now = at('03-11 10:00')
+    assert any('its matter at' in fault for fault in w.faults())
+
+
+def test_a_state_that_was_not_told_is_found():
+    assert found(ignored().changed('supervision', 'order.signed.v1', 0, state='issued'), 'signed: told state issued')
+    assert found(ignored().changed('supervision', 'order.replied.v1', 0, state='signed'), 'replied: told state signed')
+    assert found(ignored().changed('supervision', 'order.reported.v1', 0, state='closed'), 'told state closed')
+    assert found(ignored().changed('supervision', 'card.acknowledged.v1', 0, state='open'), 'acknowledged, but open')
+    assert found(returned_twice().changed('supervision', 'card.closed.v1', 0, state='open'), 'closed, but open')
+
+
+def test_a_term_by_level_and_not_by_step_is_found():
+    """The second order of a city's matter is the province's, and has five working days, not ten."""
+    w = unsatisfied_in_a_city()
+    assert found(w.changed('supervision', 'order.issued.v1', 1, due_at=at('03-27')), 'order due 2026-03-27')
 
 
 def test_a_rung_that_was_due_before_an_act_is_missed():

@@ -26,6 +26,7 @@ class Written:
         self.complaint, self.division, self.unit, self.source = complaint, division, unit, source
         self.version = 0
         self.now = at('06-01')
+        self.order_states = {}
 
     def _append(self, log, kind, subject, time, data):
         log.append(Event(len(log) + 1, f'{id(log)}-{len(log) + 1}', kind, subject, data['division'],
@@ -56,12 +57,16 @@ class Written:
 
     def card(self, what, card, when, kind='reply', color='red', term=1, level='county', **more):
         """Something about a card: raised, acknowledged, closed."""
+        more.setdefault('state', {'raised': 'open'}.get(what, what))
         self._append(self.supervision, f'card.{what}.v1', card, at(when), {
             'card_id': card, 'color': color, 'subject': self.complaint, 'clock_kind': kind, 'term': term,
             'division': self.division, 'unit': self.unit, 'level': level, 'raised_at': at(when), **more})
 
     def order(self, what, order, when, level='county', trigger='overdue', due=NEVER, body=BODY, previous='', **more):
-        """Something about an order: issued, signed, replied, closed, escalated, cannot_escalate, reported."""
+        """Something about an order: issued, signed, replied, closed, escalated, cannot_escalate, reported, readdressed."""
+        if what in ('issued', 'signed', 'replied', 'closed', 'escalated'):
+            self.order_states[order] = what
+        more.setdefault('state', self.order_states[order])
         self._append(self.supervision, f'order.{what}.v1', order, at(when), {
             'order_id': order, 'level': level, 'trigger': trigger, 'subject': self.complaint,
             'division': self.division, 'unit': self.unit, 'body': body, 'issued_at': at(when),
@@ -153,7 +158,7 @@ def ignored():
 
 
 def unsatisfied():
-    """Two visits found it unsolved; the order of the second climbs to the province, where nobody stands above."""
+    """Two visits found it unsolved; the order of the second climbs to the province, and is reported."""
     w = Written()
     w.filed('03-02 10:00', reply_due='03-10')
     w.act('signed', '03-02 11:00', 'signed')
@@ -167,13 +172,67 @@ def unsatisfied():
     w.order_rung('o1', 'l2', '03-12', '03-12 00:00:01', '03-12', after='03-20')
     w.order('escalated', 'o1', '03-12 00:00:02', due='03-12', **more)
     w.order('issued', 'o2', '03-12 00:00:02', level='city', due='03-20', body='3701-justice', previous='o1', **more)
-    w.order_rung('o2', 'l2', '03-20', '03-20 00:00:01', '03-20', after='03-28')
+    w.order_rung('o2', 'l3', '03-20', '03-20 00:00:01', '03-20', after='04-04')
     w.order('escalated', 'o2', '03-20 00:00:02', level='city', due='03-20', body='3701-justice', **more)
     top = {'level': 'province', 'due': '04-04', 'body': '37-justice', **more}
     w.order('issued', 'o3', '03-20 00:00:02', previous='o2', **top)
-    w.order_rung('o3', 'l2', '04-04', '04-04 00:00:01', '04-04', after='04-14')  # 6 April is off
-    w.order('cannot_escalate', 'o3', '04-04 00:00:02', **top)
-    w.now = at('04-11 10:00')
+    w.order_rung('o3', 'report', '04-04', '04-04 00:00:01', '04-04')
+    w.order('reported', 'o3', '04-04 00:00:02', **top)
+    return w
+
+
+def unsatisfied_in_a_city():
+    """A city's own matter: closed by the centre, its order climbs on; with l3 nobody stands above, and then the report."""
+    w = Written(division='3701', unit='3701-urban')
+    w.filed('03-02 10:00', reply_due='03-10')
+    w.act('signed', '03-02 11:00', 'signed')
+    w.act('replied', '03-02 16:00', 'replied', in_time=True, reply_term=1)
+    w.act('visited', '03-03 10:00', 'visited', reached=True, solved=False, satisfied=False, failed_visits=1)
+    w.act('redone', '03-03 10:05', 'handling', redo_count=1, reply_due_at=at('03-11'), reply_term=2)
+    w.act('replied', '03-03 16:00', 'replied', in_time=True, reply_term=2)
+    w.act('visited', '03-04 10:00', 'visited', reached=True, solved=True, satisfied=False, failed_visits=2)
+    w.act('closed', '03-04 10:05', 'closed')
+    first = {'trigger': 'unsatisfied', 'level': 'city', 'due': '03-12', 'body': '3701-justice'}
+    w.order('issued', 'o1', '03-04 10:00:01', **first)
+    w.order_rung('o1', 'l2', '03-12', '03-12 00:00:01', '03-12', after='03-20')
+    w.order('escalated', 'o1', '03-12 00:00:02', **first)
+    top = {'trigger': 'unsatisfied', 'level': 'province', 'due': '03-20', 'body': '37-justice'}
+    w.order('issued', 'o2', '03-12 00:00:02', previous='o1', **top)
+    w.order_rung('o2', 'l3', '03-20', '03-20 00:00:01', '03-20', after='04-04')
+    w.order('cannot_escalate', 'o2', '03-20 00:00:02', **top)
+    w.order_rung('o2', 'report', '04-04', '04-04 00:00:01', '03-20')
+    w.order('reported', 'o2', '04-04 00:00:02', **top)
+    return w
+
+
+def unsatisfied_and_moved():
+    """Closed, reopened and returned: the open order goes with the matter to the neighbours, and climbs there."""
+    w = unsatisfied()
+    del w.supervision[1:]
+    w.order_states = {'o1': 'issued'}
+    w.act('closed', '03-04 11:00', 'closed')
+    w.act('reopened', '03-05 09:00', 'received')
+    w.act('dispatched', '03-05 09:05', 'dispatched', reply_due_at=at('03-13'), reply_term=3)
+    w.act('returned', '03-05 10:00', 'returned', return_count=1, return_limit=False)
+    w.division, w.unit = '370103', '370103-urban'
+    w.act('dispatched', '03-05 11:00', 'dispatched', reply_due_at=at('03-13'), reply_term=4)
+    w.division = COUNTY
+    w.act('moved_out', '03-05 11:00', '')
+    w.division = '370103'
+    w.act('signed', '03-05 12:00', 'signed')
+    w.act('contacted', '03-05 13:00', 'handling', reached=True)
+    more = {'trigger': 'unsatisfied', 'due': '03-12'}
+    w.order('readdressed', 'o1', '03-05 11:00:01', body='370103-justice', previous_unit=UNIT, **more)
+    w.division = COUNTY
+    w.order('moved_out', 'o1', '03-05 11:00:01', body='', **more)
+    w.division = '370103'
+    w.rung('reply', 'yellow', '03-11', '03-11 00:00:01', '03-13', after='03-13', term=4)
+    w.card('raised', 'card-y', '03-11 00:00:02', color='yellow', term=4)
+    w.order_rung('o1', 'l2', '03-12', '03-12 00:00:01', '03-12', after='03-20')
+    w.order('escalated', 'o1', '03-12 00:00:02', body='370103-justice', **more)
+    w.order('issued', 'o2', '03-12 00:00:02', level='city', body='3701-justice', previous='o1', trigger='unsatisfied',
+            due='03-20')
+    w.now = at('03-12 10:00')
     return w
 
 
