@@ -1,7 +1,7 @@
 /* A socket monitor: a PAIR socket that libzmq writes events to. */
 #include "bus/monitor.h"
 
-#include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,8 @@
 #include "bus/pump.h"
 
 #define EVENT_BYTES 6 /* 16 bits of event, 32 of value, in the machine's order */
+
+static atomic_uint monitors_made;
 
 struct monitor {
     void *watched, *pair;
@@ -54,7 +56,11 @@ int monitor_new(struct monitor **ret, struct loop *loop, void *context, void *so
     assert_always(monitor);
     *monitor = (struct monitor){ .watched = socket, .fn = fn, .ctx = ctx };
     char endpoint[64]; /* unique in its context, which is all that inproc knows */
-    snprintf(endpoint, sizeof(endpoint), "inproc://monitor-%" PRIxPTR, (uintptr_t)monitor);
+    /* Never the name of one before: libzmq gives an endpoint up some time after its socket is
+     * closed.
+     */
+    snprintf(endpoint, sizeof(endpoint), "inproc://monitor-%u",
+             atomic_fetch_add(&monitors_made, 1));
     const int linger = 0;
     /* No limit: a full pipe would block libzmq's own thread, and us when we stop it. */
     const int hwm = 0;
