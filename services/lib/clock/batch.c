@@ -209,43 +209,39 @@ static int run_pages(struct run *run)
     return 0;
 }
 
-static int run_chunks(struct run *run, const char *const *subjects, int count)
-{
-    run->result->found = count;
-    for (int i = 0; i < count; i += CLOCK_BATCH_MAX) {
-        int r = run_subjects(run, subjects + i, MIN(count - i, CLOCK_BATCH_MAX));
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static int with_arena(struct run *run, const char *const *subjects, int count)
-{
-    struct arena arena;
-    arena_init(&arena, 0);
-    *run->result = (struct clock_batch){ 0 };
-    run->arena = &arena;
-    int r = subjects ? run_chunks(run, subjects, count) : run_pages(run);
-    arena_clear(&arena);
-    return r;
-}
-
 int clock_batch_run(struct pg *pg, const struct clock_owner *owner, const struct clock_work *work,
                     const struct snapshot *reference, struct clock_batch *ret)
 {
-    struct run run = {
-        .pg = pg, .owner = owner, .work = work, .reference = reference, .result = ret
-    };
-    return with_arena(&run, NULL, 0);
+    struct arena arena;
+    arena_init(&arena, 0);
+    *ret = (struct clock_batch){ 0 };
+    struct run run = { .pg = pg,
+                       .arena = &arena,
+                       .owner = owner,
+                       .work = work,
+                       .reference = reference,
+                       .result = ret };
+    int r = run_pages(&run);
+    arena_clear(&arena);
+    return r;
 }
 
 int clock_batch_subjects(struct pg *pg, const struct clock_owner *owner,
                          const struct clock_work *work, const struct snapshot *reference,
                          const char *const *subjects, int count, struct clock_batch *ret)
 {
-    struct run run = {
-        .pg = pg, .owner = owner, .work = work, .reference = reference, .result = ret
-    };
-    return with_arena(&run, subjects, count);
+    struct arena arena;
+    arena_init(&arena, 0);
+    *ret = (struct clock_batch){ .found = count };
+    struct run run = { .pg = pg,
+                       .arena = &arena,
+                       .owner = owner,
+                       .work = work,
+                       .reference = reference,
+                       .result = ret };
+    int r = 0;
+    for (int i = 0; r >= 0 && i < count; i += CLOCK_BATCH_MAX)
+        r = run_subjects(&run, subjects + i, MIN(count - i, CLOCK_BATCH_MAX));
+    arena_clear(&arena);
+    return r;
 }

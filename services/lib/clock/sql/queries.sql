@@ -129,14 +129,14 @@ FROM (SELECT count(*) FILTER (WHERE due_at <= $1) AS overdue,
 
 -- name: clock_older_page
 -- A walk through all clocks by their key, $5 of them a page, from behind ($1, $2): those that are counted by an older
--- calendar than $3, and always the last one looked at, so that the walk goes on from there. No row is the end. An open
--- clock whose day has passed ($4) and that has no rung ahead is left out: nothing of it could change.
+-- calendar than $3, and always the last one looked at, so that the walk goes on from there. No row is the end. A right
+-- to return (kind 3) that has lapsed at $4 is left out: nothing of it could change.
 SELECT subject, kind, id, term, started_at, due_at, due_on, provisional, ended_at, cancelled, rule, rule_version,
        extended_days, calendar_position, date_position, last_rung, last_fired_at, next_rung, next_at, next_provisional,
        row_version, division, audience, unit, about_enforcement, older
 FROM (SELECT looked.*,
              ended_at IS NULL AND NOT provisional AND coalesce(date_position, calendar_position) < $3
-                 AND (due_at > $4 OR next_at IS NOT NULL) AS older,
+                 AND (due_at > $4 OR kind <> 3) AS older,
              lead(kind) OVER (ORDER BY subject, kind) IS NULL AS last
       FROM (SELECT subject, kind, id, term, started_at, due_at, due_on, provisional, ended_at, cancelled, rule,
                    rule_version, extended_days, calendar_position, date_position, last_rung, last_fired_at, next_rung,
@@ -157,7 +157,7 @@ FROM clock
 WHERE subject = any ($1::uuid[]) AND ended_at IS NULL AND NOT provisional
   AND coalesce(date_position, calendar_position)
       < (SELECT max(calendar_position) FROM clock_decision WHERE calendar_position <= $3)
-  AND (due_at > $2 OR next_at IS NOT NULL) AND (retry_at IS NULL OR retry_at <= $2)
+  AND (due_at > $2 OR kind <> 3) AND (retry_at IS NULL OR retry_at <= $2)
 ORDER BY subject, kind;
 
 -- name: clock_decision_insert

@@ -171,7 +171,7 @@ static void assert_due(struct clock_bench *b, const char *subject, int kind, con
 /* -- tests -- */
 
 struct matters {
-    const char *moves, *extended, *right, *breached, *same, *ended, *unannounced;
+    const char *moves, *extended, *right, *lapsed, *breached, *same, *ended, *unannounced;
 };
 
 static void file_matters(struct clock_bench *b, struct matters *m)
@@ -183,6 +183,7 @@ static void file_matters(struct clock_bench *b, struct matters *m)
     m->extended = clock_bench_file(b, REPLY, now);
     clock_bench_act(b, m->extended, extend_by_three, &kind);
     m->right = clock_bench_file(b, RETURN, now);
+    m->lapsed = clock_bench_file(b, RETURN, clock_bench_instant("2050-01-03T10:00"));
     m->breached = clock_bench_file(b, SIGN, now);
     m->ended = clock_bench_file(b, REPLY, now);
     clock_bench_act(b, m->ended, clock_bench_stop, &kind);
@@ -195,7 +196,7 @@ static void check_dry_run(struct clock_bench *b, const struct matters *m,
                           const struct snapshot *reference)
 {
     struct clock_changes changes = dry_run(b, reference);
-    assert_int_equal(changes.older, 5); /* neither what has ended nor what is provisional */
+    assert_int_equal(changes.older, 5); /* not what has ended, has lapsed, or is provisional */
     assert_int_equal(changes.counts[CLOCK_CHANGE_MOVES], 3);
     assert_int_equal(changes.counts[CLOCK_CHANGE_BREACHED], 1);
     assert_int_equal(changes.counts[CLOCK_CHANGE_NOT_BEFORE_NOW], 0);
@@ -213,6 +214,7 @@ static void check_dry_run(struct clock_bench *b, const struct matters *m,
     assert_int_equal(c->note, CLOCK_CHANGE_BREACHED);
     assert_int_equal(c->new_due_at, clock_bench_instant("2050-01-07"));
     assert_null(change_of(&changes, m->same));
+    assert_null(change_of(&changes, m->lapsed));
     /* nothing moved, and without a decision nothing will */
     assert_due(b, m->moves, CLOCK_KIND_REPLY, "2050-01-12");
     assert_int_equal(sweep_anew(b, reference), 0);
@@ -228,6 +230,8 @@ static void test_what_was_looked_at_is_applied(void **state UNUSED)
     struct calendars calendar = corrected("2050-01-05", DAY_KIND_OFF);
     file_matters(&b, &m);
     clock_bench_at(&b, "2050-01-06T12:00");
+    while (clock_bench_fire(&b).done) /* the breached one has no rung left: it is looked at still */
+        ;
     int64_t started_at = clock_bench_read(&b, m.moves, CLOCK_KIND_REPLY).started_at;
     assert_int_equal(dry_run(&b, calendar.old).older, 0);
     check_dry_run(&b, &m, calendar.new);
