@@ -130,7 +130,7 @@ def test_one_line_a_request_and_nobody_in_it(cluster):
     trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
     filed = cluster.client(one).file('e1', title=PERSONAL[2], text=PERSONAL[2], traceparent=trace)
     filed.complaint()
-    line, = [row for row in one.lines('REQ-DONE') if row['method'] == 'complaints.file']
+    line, = wait_for(lambda: [row for row in one.lines('REQ-DONE') if row['method'] == 'complaints.file'])
     assert line['principal'] == 'hotline' and line['code'] == 'ok' and line['traceparent'] == trace
     assert line['us'] > 0 and line['batch'] == 1 and line['bytes_in'] > 0 and len(line['key']) == 16
     cluster.client(one).call('complaints.file', note('e2', title='x' * 2000), 'k')  # refused by its shape
