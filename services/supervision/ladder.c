@@ -104,19 +104,15 @@ int ladder_readdress(struct tx *tx, const struct snapshot *reference, const stru
 
 /* An open order of the same trigger makes room: it is left from an earlier term, whose ladder has
  * stopped, or one more visit has failed and the ladder begins anew. */
-static int supersede(struct tx *tx, const struct snapshot *reference, const struct issue *issue)
+static int supersede(struct tx *tx, const struct snapshot *reference, struct order_row *row)
 {
-    struct order_row *open;
-    int count;
-    int r = store_orders_open(tx, issue->matter->id, issue->trigger, &open, &count);
-    for (int i = 0; r == 0 && i < count; i++) {
-        open[i].state = ORDER_STATE_CLOSED;
-        open[i].closed_at = tx->now_ms;
-        open[i].version++;
-        if ((r = store_order_save(tx, &open[i])) == 0)
-            r = ladder_stop_order(tx, reference, &open[i]);
-        event_order_closed(tx, &open[i], "superseded");
-    }
+    row->state = ORDER_STATE_CLOSED;
+    row->closed_at = tx->now_ms;
+    row->version++;
+    int r = store_order_save(tx, row);
+    if (r == 0)
+        r = ladder_stop_order(tx, reference, row);
+    event_order_closed(tx, row, "superseded");
     return r;
 }
 
@@ -155,20 +151,32 @@ static int write_order(struct tx *tx, const struct snapshot *reference, struct o
     return r;
 }
 
+int ladder_issue_over(struct tx *tx, const struct snapshot *reference, const struct issue *issue,
+                      struct order_row *open, struct order_row *ret_row)
+{
+    int r = open ? supersede(tx, reference, open) : 0;
+    if (r < 0)
+        return r;
+    make_order(tx, reference, issue, ret_row);
+    return write_order(tx, reference, ret_row, issue->step);
+}
+
 int ladder_issue(struct tx *tx, const struct snapshot *reference, const struct issue *issue)
 {
-    struct order_row row;
+    struct order_row row, *open;
+    char id[UUID_TEXT_SIZE];
     bool known;
-    make_order(tx, reference, issue, &row);
-    int r = store_order_known(tx, row.id, &known);
+    int count;
+    uuid_v5(issue->cause, strlen(issue->cause), id);
+    int r = store_orders_known(tx, &(const char *){ id }, 1, &known);
     if (r < 0 || known)
         return r;
-    r = supersede(tx, reference, issue);
-    return r < 0 ? r : write_order(tx, reference, &row, issue->step);
+    r = store_orders_open(tx, issue->matter->id, issue->trigger, &open, &count);
+    return r < 0 ? r : ladder_issue_over(tx, reference, issue, count ? open : NULL, &row);
 }
 
 int ladder_climb(struct tx *tx, const struct snapshot *reference, struct order_row *row,
-                 const struct issue *next)
+                 const struct issue *next, struct order_row *ret_row)
 {
     if (next->level == LEVEL_UNSPECIFIED) {
         if (row->cannot_escalate)
@@ -179,16 +187,15 @@ int ladder_climb(struct tx *tx, const struct snapshot *reference, struct order_r
         return store_order_save(tx, row);
     }
 
-    struct order_row above;
-    make_order(tx, reference, next, &above);
+    make_order(tx, reference, next, ret_row);
     row->state = ORDER_STATE_ESCALATED;
     row->closed_at = tx->now_ms;
     row->version++;
-    event_order_escalated(tx, row, above.id);
+    event_order_escalated(tx, row, ret_row->id);
     int r = store_order_save(tx, row);
     if (r == 0)
         r = ladder_stop_order(tx, reference, row);
-    return r < 0 ? r : write_order(tx, reference, &above, next->step);
+    return r < 0 ? r : write_order(tx, reference, ret_row, next->step);
 }
 
 int ladder_report(struct tx *tx, struct order_row *row)

@@ -1,10 +1,9 @@
-/* What supervision does on the complaints' events: cards and orders from reached rungs, orders from
- * failed visits, and the end of both when the act came. SQL only, in the transaction that moves the
- * cursor. */
+/* What supervision does on the complaints' events: orders from failed visits, and the end of cards
+ * and orders when the act came; what reached rungs make is in on_rungs.c. SQL only, in the
+ * transaction that moves the cursor. */
 #include <string.h>
 
 #include "base/err.h"
-#include "base/time.h"
 #include "base/util.h"
 #include "lujian/complaints/v1/events.lj.h"
 #include "supervision.h"
@@ -17,7 +16,7 @@
 
 #define FAILED_VISITS_TO_ORDER 2
 
-static struct matter matter_of(const struct log_record *event, const char *id, const char *unit)
+struct matter matter_of(const struct log_record *event, const char *id, const char *unit)
 {
     struct matter m = {
         .division = event->division,
@@ -27,111 +26,6 @@ static struct matter matter_of(const struct log_record *event, const char *id, c
     };
     snprintf(m.id, sizeof(m.id), "%s", id);
     return m;
-}
-
-static void make_card(const struct tx *tx, const struct log_record *event, const RungReached *e,
-                      struct card_row *card)
-{
-    *card = (struct card_row){
-        .color = e->rung == RUNG_YELLOW ? CARD_COLOR_YELLOW : CARD_COLOR_RED,
-        .matter = matter_of(event, e->subject, e->unit),
-        .clock_kind = (int)e->clock_kind,
-        .term = e->term,
-        .level = rules_level_of(event->division),
-        .due_at = e->due_at,
-        .raised_at = tx->now_ms,
-        .state = CARD_STATE_OPEN,
-        .acknowledged_by = "",
-        .version = 1,
-    };
-    snprintf(card->clock_id, sizeof(card->clock_id), "%s", e->clock_id);
-    const char *cause =
-        arena_printf(tx->arena, "card\x1f%s\x1f%u\x1f%d", e->clock_id, e->term, (int)e->rung);
-    uuid_v5(cause, strlen(cause), card->id);
-}
-
-static int raise_card(struct tx *tx, const struct log_record *event, const RungReached *e)
-{
-    struct card_row card;
-    bool inserted;
-    make_card(tx, event, e, &card);
-    int r = store_cards_insert(tx, &card, 1, &inserted);
-    if (r == 0 && inserted)
-        event_card_raised(tx, &card);
-    return r;
-}
-
-static const struct ladder_rule *rung_rule(struct tx *tx, const struct snapshot *reference,
-                                           const char *kind, int rung)
-{
-    int count;
-    const struct ladder_rule *const *rules =
-        snapshot_ladder(reference, kind, day_of_instant(tx->now_ms), &count);
-    for (int i = 0; i < count; i++)
-        if (rules[i]->rung == rung)
-            return rules[i];
-    return NULL;
-}
-
-static struct issue overdue_issue(struct tx *tx, const struct snapshot *reference,
-                                  const struct matter *matter, const RungReached *e, int level,
-                                  const char *previous)
-{
-    const struct ladder_rule *rule = rung_rule(tx, reference, "reply", (int)e->rung);
-    return (struct issue){
-        .matter = matter,
-        .trigger = TRIGGER_OVERDUE,
-        .level = level,
-        .step = (int)e->rung,
-        .cause =
-            arena_printf(tx->arena, "order\x1f%s\x1f%u\x1f%d", e->clock_id, e->term, (int)e->rung),
-        .previous = previous,
-        .clock_id = e->clock_id,
-        .term = e->term,
-        .due_at = e->next_due_at,
-        .basis_zh = rule ? rule->basis_zh : "",
-        .basis_en = rule ? rule->basis_en : "",
-    };
-}
-
-/* A rung above the first climbs from the open order of the same clock and term; where that order
- * was closed, the rung is dropped: the row lock decides against a verdict that comes at the same
- * moment. */
-static int climb_overdue(struct tx *tx, const struct snapshot *reference,
-                         const struct log_record *event, const RungReached *e)
-{
-    struct order_row *open;
-    int count;
-    int r = store_orders_open(tx, e->subject, TRIGGER_OVERDUE, &open, &count);
-    if (r < 0 || count == 0)
-        return r;
-    if (strcmp(open[0].clock_id, e->clock_id) != 0 || open[0].term != e->term)
-        return 0;
-    if (e->rung == RUNG_REPORT)
-        return ladder_report(tx, &open[0]);
-
-    struct matter matter = matter_of(event, e->subject, e->unit);
-    struct issue next =
-        overdue_issue(tx, reference, &matter, e, rules_next_level(open[0].level), open[0].id);
-    bool known;
-    char id[UUID_TEXT_SIZE];
-    uuid_v5(next.cause, strlen(next.cause), id);
-    r = store_order_known(tx, id, &known);
-    return r < 0 || known ? r : ladder_climb(tx, reference, &open[0], &next);
-}
-
-static int on_rung_reached(struct tx *tx, const struct snapshot *reference,
-                           const struct log_record *event, const void *data)
-{
-    const RungReached *e = data;
-    if (e->rung == RUNG_YELLOW || e->rung == RUNG_RED)
-        return raise_card(tx, event, e);
-    if (e->rung != RUNG_L1)
-        return climb_overdue(tx, reference, event, e);
-    struct matter matter = matter_of(event, e->subject, e->unit);
-    struct issue issue =
-        overdue_issue(tx, reference, &matter, e, rules_level_of(event->division), "");
-    return ladder_issue(tx, reference, &issue);
 }
 
 /* What the cards of those clocks warned of is over. */
@@ -234,7 +128,7 @@ static int on_closed(struct tx *tx, const struct snapshot *reference,
 }
 
 const struct consumer_handler on_complaints[] = {
-    { .type = "clock.rung_reached.v1", .apply = on_rung_reached, .data = &rung_reached_rules },
+    { .type = "clock.rung_reached.v1", .apply_run = on_rungs_reached, .data = &rung_reached_rules },
     { .type = "complaint.dispatched.v1",
       .apply = on_dispatched,
       .data = &complaint_dispatched_rules },

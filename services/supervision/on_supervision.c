@@ -37,7 +37,8 @@ static int on_rung_reached(struct tx *tx, const struct snapshot *reference,
         .basis_zh = row.basis_zh,
         .basis_en = row.basis_en,
     };
-    return ladder_climb(tx, reference, &row, &next);
+    struct order_row above;
+    return ladder_climb(tx, reference, &row, &next, &above);
 }
 
 const struct consumer_handler on_supervision[] = {

@@ -1,16 +1,34 @@
 /* Rows of supervision orders: the only code that knows their columns. */
 #include "base/err.h"
+#include "base/map.h"
 #include "base/util.h"
 #include "supervision.h"
 #include "supervision_sql.h"
 
-int store_order_known(struct tx *tx, const char *id, bool *ret_known)
+static void fill(struct pg_array *array, const char *const *texts, int count)
 {
+    pg_array_init(array);
+    for (int i = 0; i < count; i++)
+        pg_array_add_text(array, texts[i]);
+}
+
+int store_orders_known(struct tx *tx, const char *const *ids, int count, bool *known)
+{
+    struct pg_array list;
     struct pg_rows rows;
-    int r = tx_read(tx, &Q_ORDER_KNOWN, PG_ARGS(pg_text(id)), &rows);
+    fill(&list, ids, count);
+    int r = tx_read(tx, &Q_ORDER_EXISTS, PG_ARGS(pg_array_param(&list)), &rows);
+    pg_array_clear(&list);
     if (r < 0)
-        return err_wrap(r, "look for order %s", id);
-    *ret_known = rows.count > 0;
+        return err_wrap(r, "look for orders");
+
+    struct map found;
+    map_init(&found);
+    for (int i = 0; i < rows.count; i++)
+        map_put(&found, pg_row_text(&rows, i, 0), tx);
+    for (int i = 0; i < count; i++)
+        known[i] = map_get(&found, ids[i]) != NULL;
+    map_clear(&found);
     return 0;
 }
 
@@ -100,6 +118,21 @@ int store_orders_open(struct tx *tx, const char *subject, int trigger, struct or
     int r = tx_read(tx, &Q_ORDER_OPEN_LOCKED, PG_ARGS(pg_text(subject), pg_int(trigger)), &rows);
     if (r < 0)
         return err_wrap(r, "lock the open orders of %s", subject);
+    read_rows(&rows, tx->arena, ret_rows, ret_count);
+    return 0;
+}
+
+int store_orders_open_of(struct tx *tx, const char *const *subjects, int subject_count, int trigger,
+                         struct order_row **ret_rows, int *ret_count)
+{
+    struct pg_array list;
+    struct pg_rows rows;
+    fill(&list, subjects, subject_count);
+    int r = tx_read(tx, &Q_ORDER_OPEN_OF_LOCKED, PG_ARGS(pg_array_param(&list), pg_int(trigger)),
+                    &rows);
+    pg_array_clear(&list);
+    if (r < 0)
+        return err_wrap(r, "lock open orders");
     read_rows(&rows, tx->arena, ret_rows, ret_count);
     return 0;
 }

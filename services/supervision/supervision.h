@@ -98,13 +98,17 @@ struct card_filter {
 int store_card_list(struct pg *pg, struct arena *arena, const struct card_filter *filter,
                     struct card_row **ret_rows, int *ret_count);
 
-int store_order_known(struct tx *tx, const char *id, bool *ret_known);
+/* `known[i]`: an order of that id was issued before. */
+int store_orders_known(struct tx *tx, const char *const *ids, int count, bool *known);
 int store_order_insert(struct tx *tx, const struct order_row *row);
 int store_order_read(struct pg *pg, struct arena *arena, const char *id, struct order_row *ret_row);
 int store_order_lock(struct tx *tx, const char *id, struct order_row *ret_row);
 /* The matter's open orders, locked; trigger 0 = of any. */
 int store_orders_open(struct tx *tx, const char *subject, int trigger, struct order_row **ret_rows,
                       int *ret_count);
+/* The same of many matters, of one trigger: at most one each. */
+int store_orders_open_of(struct tx *tx, const char *const *subjects, int subject_count, int trigger,
+                         struct order_row **ret_rows, int *ret_count);
 int store_order_save(struct tx *tx, const struct order_row *row);
 /* Where the matter is by now: division, audience, unit, body. */
 int store_order_readdress(struct tx *tx, const struct order_row *row);
@@ -132,10 +136,16 @@ struct issue {
     int64_t due_at; /* with clock_id: of the next rung */
     const char *basis_zh, *basis_en;
 };
+/* Issued once a cause. */
 int ladder_issue(struct tx *tx, const struct snapshot *reference, const struct issue *issue);
-/* One step up, or cannot_escalate where nobody stands above. */
+/* The same by who has looked: the cause is new, and `open` is the matter's open order of that
+ * trigger, locked, or NULL. ret_row: the new one. */
+int ladder_issue_over(struct tx *tx, const struct snapshot *reference, const struct issue *issue,
+                      struct order_row *open, struct order_row *ret_row);
+/* One step up, ret_row being the new order; or cannot_escalate where nobody stands above, and
+ * ret_row stays as it is. */
 int ladder_climb(struct tx *tx, const struct snapshot *reference, struct order_row *row,
-                 const struct issue *next);
+                 const struct issue *next, struct order_row *ret_row);
 int ladder_report(struct tx *tx, struct order_row *row);
 /* The matter's open orders go where the matter went, and go on climbing. */
 int ladder_readdress(struct tx *tx, const struct snapshot *reference, const struct matter *matter);
@@ -160,7 +170,11 @@ void event_order_readdressed(struct tx *tx, const struct order_row *row, const c
 /* To those of a division that the order left. */
 void event_order_moved_out(struct tx *tx, const struct order_row *row, const char *left_division);
 
-/* ---- on_complaints.c, on_supervision.c ---- */
+/* ---- on_complaints.c, on_rungs.c, on_supervision.c ---- */
+
+struct matter matter_of(const struct log_record *event, const char *id, const char *unit);
+int on_rungs_reached(struct tx *tx, const struct snapshot *reference,
+                     const struct consumer_event *events, int count);
 
 extern const struct consumer_handler on_complaints[];
 extern const struct consumer_handler on_supervision[];

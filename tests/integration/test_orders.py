@@ -147,7 +147,7 @@ def test_every_ladder_has_the_same_steps(world, newcomers):
     for days, expected in steps:
         if days:
             before = state_of(overdue), state_of(discontent)
-            until = working_days_from_now(world, days)
+            until = CALENDAR.due(datetime.fromisoformat(world.now()), days, 'working_days').at
             advance_to(world, until - HALF_A_DAY)
             assert (state_of(overdue), state_of(discontent)) == before  # not a day too early
             advance_to(world, until)

@@ -215,19 +215,46 @@ static const struct consumer_handler *handler_of(const struct consumer *consumer
     return NULL;
 }
 
-static int apply_one(struct follower *f, struct tx *tx, const struct snapshot *reference,
-                     const struct log_record *event)
+static int open_event(const struct consumer_handler *h, struct tx *tx,
+                      const struct log_record *record, struct consumer_event *ret)
 {
-    const struct consumer_handler *h = handler_of(f->consumer, event->type);
-    if (!h)
-        return 0;
     ProtobufCMessage *data;
     struct wire_fault fault;
-    int r = wire_unpack(h->data, tx->arena, event->data, event->size, &data, &fault);
+    int r = wire_unpack(h->data, tx->arena, record->data, record->size, &data, &fault);
     if (r < 0)
         return r;
-    tx->traceparent = event->traceparent;
-    return h->apply(tx, reference, event, data);
+    *ret = (struct consumer_event){ .record = record, .data = data };
+    return 0;
+}
+
+static int apply_one(const struct consumer_handler *h, struct tx *tx,
+                     const struct snapshot *reference, const struct log_record *record)
+{
+    struct consumer_event event;
+    int r = open_event(h, tx, record, &event);
+    if (r < 0)
+        return r;
+    tx->traceparent = record->traceparent;
+    return h->apply(tx, reference, record, event.data);
+}
+
+/* How many of the records, from the first on, are of its type. */
+static int run_length(const struct log_record *records, int count)
+{
+    int n = 1;
+    while (n < count && strcmp(records[n].type, records[0].type) == 0)
+        n++;
+    return n;
+}
+
+static int apply_run(const struct consumer_handler *h, struct tx *tx,
+                     const struct snapshot *reference, const struct log_record *records, int count)
+{
+    struct consumer_event *events = arena_array(tx->arena, struct consumer_event, count);
+    int r = 0;
+    for (int i = 0; i < count && r == 0; i++)
+        r = open_event(h, tx, &records[i], &events[i]);
+    return r < 0 ? r : h->apply_run(tx, reference, events, count);
 }
 
 static int apply_events(void *ctx, struct tx *tx, const struct log_record *records, int count)
@@ -235,8 +262,15 @@ static int apply_events(void *ctx, struct tx *tx, const struct log_record *recor
     struct follower *f = ctx;
     int r = tx_now(tx);
     const struct snapshot *reference = snapshot_get();
-    for (int i = 0; i < count && r == 0; i++)
-        r = apply_one(f, tx, reference, &records[i]);
+    for (int i = 0, n = 1; i < count && r == 0; i += n, n = 1) {
+        const struct consumer_handler *h = handler_of(f->consumer, records[i].type);
+        if (h && h->apply_run) {
+            n = run_length(&records[i], count - i);
+            r = apply_run(h, tx, reference, &records[i], n);
+        } else if (h) {
+            r = apply_one(h, tx, reference, &records[i]);
+        }
+    }
     snapshot_put(reference);
     return r;
 }

@@ -18,6 +18,10 @@ struct service;
 struct client;
 struct loop;
 
+struct consumer_event {
+    const struct log_record *record;
+    const void *data; /* its message */
+};
 /* What a service does on another's events. Called in the transaction that moves the cursor; SQL
  * only. */
 struct consumer_handler {
@@ -25,6 +29,10 @@ struct consumer_handler {
     int (*apply)(struct tx *tx, const struct snapshot *reference, const struct log_record *event,
                  const void *data);
     const struct message_rules *data;
+    /* Set-based, in place of apply where it is not NULL: events of this type that follow each other
+     * in the stream, one or many. What each tells bears its own trace: set tx->traceparent. */
+    int (*apply_run)(struct tx *tx, const struct snapshot *reference,
+                     const struct consumer_event *events, int count);
 };
 struct consumer {
     const char *stream;                      /* "complaints" */

@@ -59,9 +59,6 @@ INSERT INTO supervision_order (id, level, trigger, subject, division, audience, 
                                previous, clock_id, term, issued_at, due_at, state, basis_zh, basis_en, version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 1, $15, $16, 1);
 
--- name: order_known
-SELECT id FROM supervision_order WHERE id = $1;
-
 -- name: order_lock
 SELECT id FROM supervision_order WHERE id = ANY($1::text[]::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED;
 
@@ -85,6 +82,13 @@ SELECT id, level, trigger, subject, division, audience, about_enforcement, unit,
        issued_at, due_at, state, reply_text, replied_at, verdict, closed_at, cannot_escalate, reported, basis_zh,
        basis_en, version
   FROM supervision_order WHERE subject = $1 AND ($2::int = 0 OR trigger = $2) AND state IN (1, 2, 3)
+ ORDER BY id FOR UPDATE;
+
+-- name: order_open_of_locked
+SELECT id, level, trigger, subject, division, audience, about_enforcement, unit, body, previous, clock_id, term,
+       issued_at, due_at, state, reply_text, replied_at, verdict, closed_at, cannot_escalate, reported, basis_zh,
+       basis_en, version
+  FROM supervision_order WHERE subject = ANY($1::text[]::uuid[]) AND trigger = $2 AND state IN (1, 2, 3)
  ORDER BY id FOR UPDATE;
 
 -- name: order_save
