@@ -110,7 +110,9 @@ int64_t command_queue_later_ms(const struct command_queue *q)
 /* How long the first that is ready is kept waiting for company. */
 static int64_t patience_us(const struct command_queue *q)
 {
-    return (q->in_flight ? COMMAND_PATIENCE_MS : COMMAND_GATHER_MS) * INT64_C(1000);
+    int64_t most_us = COMMAND_PATIENCE_MS * INT64_C(1000);
+    return q->in_flight ? most_us
+                        : MIN(MAX(q->took_us, COMMAND_GATHER_MS * INT64_C(1000)), most_us);
 }
 
 int64_t command_queue_patience_ms(const struct command_queue *q)

@@ -8,8 +8,8 @@
 #define COMMAND_NAME_SLOTS  65536 /* a power of two */
 #define COMMAND_WORTH       32    /* so many are worth a transaction of their own */
 #define COMMAND_CROWD_MS    100   /* how long it is remembered how many there were at once */
-#define COMMAND_GATHER_MS   16    /* the longest wait for the others of the crowd */
-#define COMMAND_PATIENCE_MS 100   /* the longest wait for a batch that runs */
+#define COMMAND_GATHER_MS   16 /* the longest wait for the others of the crowd, or a batch's time */
+#define COMMAND_PATIENCE_MS 100 /* the longest wait for a batch that runs */
 
 struct command_list {
     struct command *first, *last;
@@ -24,6 +24,7 @@ struct command_queue {
      * before it. */
     int crowd, crowd_before;
     int64_t crowd_since_us;
+    int64_t took_us; /* the newest batch: where batches are slow, so are those who come back */
     /* Names in flight, counted by slot: two names that share one take turns, which is all that a
      * collision does. */
     uint8_t busy[COMMAND_NAME_SLOTS];
@@ -48,8 +49,9 @@ int64_t command_queue_later_ms(const struct command_queue *q);
 int64_t command_queue_patience_ms(const struct command_queue *q);
 /* Is a batch worth starting? Where nothing is in flight: as soon as all of whom there were at once
  * lately are here again, which for a lone client is at once; or when there are many, or the first
- * of them has waited for COMMAND_GATHER_MS. Beside a batch that runs: when what is ready is worth a
- * transaction, or has waited for long (the one that runs is held up by something). */
+ * of them has waited for COMMAND_GATHER_MS, or as long as a batch takes where that is longer.
+ * Beside a batch that runs: when what is ready is worth a transaction, or has waited for long (the
+ * one that runs is held up by something). */
 bool command_queue_may_start(const struct command_queue *q, int64_t now_us);
 /* Members of the next batch, in order of arrival, passing over those whose name is in flight. */
 int command_queue_take(struct command_queue *q, struct command *members[BATCH_MEMBERS_MAX]);

@@ -22,6 +22,7 @@ struct committer {
     struct link link;
     struct batch batch;
     struct command *members[BATCH_MEMBERS_MAX];
+    int64_t began_us; /* its batch */
 };
 
 struct committers {
@@ -173,6 +174,7 @@ static void sort_members(struct committer *t, int count, struct command_list *do
             send_later(cs, c, now_ms);
     }
     count_batch(&cs->figures, &t->batch, count);
+    cs->queue.took_us = mono_us() - t->began_us;
     pthread_cond_broadcast(&cs->changed);
     pthread_mutex_unlock(&cs->mutex);
 }
@@ -205,6 +207,7 @@ static void *committer_run(void *arg)
         int count = next_members(t->all, t->members);
         if (count == 0)
             break;
+        t->began_us = mono_us();
         batch_run(&t->batch, t->link.pg, t->members, count);
         settle(t, count);
         if (t->batch.read_only)

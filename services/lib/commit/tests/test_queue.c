@@ -102,6 +102,12 @@ static void test_a_batch_waits_for_the_crowd(void **state)
     assert_false(command_queue_may_start(&q, NOW_US + gather_us - 1));
     assert_true(command_queue_may_start(&q, NOW_US + gather_us)); /* but not for ever */
     assert_true(command_queue_patience_ms(&q) * 1000 >= NOW_US + gather_us);
+    q.took_us = 3 * gather_us; /* where batches are slow, longer */
+    assert_false(command_queue_may_start(&q, NOW_US + 3 * gather_us - 1));
+    assert_true(command_queue_may_start(&q, NOW_US + 3 * gather_us));
+    q.took_us = INT64_MAX;
+    assert_true(command_queue_may_start(&q, NOW_US + COMMAND_PATIENCE_MS * 1000));
+    q.took_us = 0;
     add_many(4, 1);
     assert_true(command_queue_may_start(&q, NOW_US));
     take_and_release(5);
