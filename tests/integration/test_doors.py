@@ -178,6 +178,9 @@ def test_media_types_methods_and_paths(world):
         world.hotline_3701.request('POST', '/v1/complaints', raw=body, headers={'Content-Type': media}).expect(415)
     wrong = world.hotline_3701.request('DELETE', '/v1/complaints')
     assert wrong.status == 405 and 'POST' in wrong.headers['Allow']
+    assert world.hotline_3701.request('POST', '/openapi.json').status == 405
+    for path in ('/v1/me', '/v1/complaints', '/v1/events?stream=complaints', '/openapi.json'):
+        assert world.hotline_3701.request('HEAD', path).status == 200, path
     for path in ('/', '/v1', '/v1/complaints/', '/v1/nothing', '/v1/complaints/a/b/c', '/V1/complaints'):
         assert world.hotline_3701.request('GET', path).status in (400, 404), path
     world.hotline_3701.request('GET', '/v1/complaints?x=%00').expect(400)

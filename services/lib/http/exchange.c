@@ -4,13 +4,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/err.h"
 #include "base/utf8.h"
 #include "base/util.h"
 
-#define EXCHANGE_DROP_BYTES_MAX                                                                    \
-    (8 * 1024 * 1024) /* of an oversized chunked body, before the peer is cut */
+/* Of an oversized body, before the peer is cut: an answer that comes while he still sends is lost
+ * on him more often than not, so what most people would try is read to its end. */
+#define EXCHANGE_DROP_BYTES_MAX (64 * 1024 * 1024)
 
 static int hex_value(char c)
 {
@@ -50,6 +52,8 @@ static enum MHD_Result add_parameter(void *ctx, enum MHD_ValueKind kind, const c
 {
     struct http_exchange *x = ctx;
     (void)kind;
+    if (!*name && !value)
+        return MHD_YES; /* nothing stands between two &, or before the first */
     if (x->query_count == HTTP_QUERY_MAX) {
         x->fault = "too_many_parameters";
         return MHD_NO;
@@ -62,6 +66,35 @@ static enum MHD_Result add_parameter(void *ctx, enum MHD_ValueKind kind, const c
         return MHD_NO;
     }
     return MHD_YES;
+}
+
+/* Of these the first would count here and the last, perhaps, for whoever stands in front of us. */
+static const char *const single_headers[] = { "Host",          "Content-Length",  "Content-Type",
+                                              "Authorization", "Idempotency-Key", "Last-Event-ID" };
+
+struct header_count {
+    const char *name;
+    int count;
+};
+
+static enum MHD_Result count_header(void *ctx, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    struct header_count *counted = ctx;
+    (void)kind;
+    (void)value;
+    counted->count += strcasecmp(name, counted->name) == 0;
+    return MHD_YES;
+}
+
+static void check_headers(struct http_exchange *x)
+{
+    for (size_t i = 0; i < ARRAY_LEN(single_headers); i++) {
+        struct header_count counted = { .name = single_headers[i] };
+        MHD_get_connection_values(x->connection, MHD_HEADER_KIND, count_header, &counted);
+        if (counted.count > 1)
+            x->fault = "repeated_header";
+    }
 }
 
 struct http_exchange *exchange_new(struct http_server *server, struct MHD_Connection *connection,
@@ -81,6 +114,7 @@ struct http_exchange *exchange_new(struct http_server *server, struct MHD_Connec
         x->fault = "bad_escape";
     }
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_parameter, x);
+    check_headers(x);
     return x;
 }
 
@@ -157,6 +191,8 @@ void http_respond(struct http_exchange *x, const struct http_answer *answer)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
     for (const struct http_field *f = answer->fields; f && f->name; f++)
         MHD_add_response_header(response, f->name, f->value);
+    if (x->fault) /* where a request was not understood, nobody knows where the next one begins */
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     exchange_answered(x, response, answer->status);
 }
 

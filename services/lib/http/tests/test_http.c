@@ -218,10 +218,54 @@ static void decodes_strictly(void **state)
     assert_answer(get("/a%20b?q=%E5%8E%86%E4%B8%8B"), "200", "/a b|q=历下");
     assert_answer(get("/x?q=a+b"), "200", "|q=a b");
     assert_answer(get("/x?q=a%2Bb"), "200", "|q=a+b");
+    assert_answer(get("/x?&&q=1&"), "200", "|q=1");
     static const char *const bad[] = { "/x%00y", "/x%zz",   "/x?q=%00",
                                        "/x?q=%", "/x?q=%f", "/x?q=%ff%fe" };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_answer(get(bad[i]), "400", "bad_escape");
+}
+
+static void refuses_headers_that_come_twice(void **state)
+{
+    (void)state;
+    static const char *const repeated[] = {
+        "Host: a\r\nHost: b",
+        "Host: a\r\nAuthorization: Bearer x\r\nauthorization: Bearer y",
+        "Host: a\r\nIdempotency-Key: x\r\nIdempotency-Key: y",
+        "Host: a\r\nContent-Length: 0\r\nContent-Length: 0",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(repeated); i++) {
+        char request[512];
+        int n =
+            snprintf(request, sizeof(request), "POST /echo HTTP/1.1\r\n%s\r\n\r\n", repeated[i]);
+        const char *response = exchange(request, (size_t)n);
+        assert_answer(response, "400", "repeated_header");
+        assert_non_null(strstr(response, "Connection: close"));
+    }
+}
+
+/* Whoever sends far too much can finish, and then reads why it was not taken. */
+static void hears_out_a_large_body_before_it_refuses(void **state)
+{
+    (void)state;
+    static const char chunk[65536];
+    const size_t size = 12 * 1024 * 1024;
+    char request[256];
+    int n = snprintf(request, sizeof(request),
+                     "POST /echo HTTP/1.1\r\nHost: t\r\nConnection: close\r\n"
+                     "Content-Length: %zu\r\n\r\n",
+                     size);
+    int fd = connect_server();
+    assert_int_equal(send(fd, request, (size_t)n, MSG_NOSIGNAL), n);
+    for (size_t sent = 0; sent < size;) {
+        ssize_t more = send(fd, chunk, MIN(sizeof(chunk), size - sent), MSG_NOSIGNAL);
+        assert_true(more > 0);
+        sent += (size_t)more;
+    }
+    char response[4096] = { 0 };
+    assert_true(recv(fd, response, sizeof(response) - 1, 0) > 0);
+    assert_answer(response, "413", "");
+    close(fd);
 }
 
 static void limits_bodies(void **state)
@@ -363,6 +407,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_now_and_later),
         cmocka_unit_test(decodes_strictly),
+        cmocka_unit_test(refuses_headers_that_come_twice),
+        cmocka_unit_test(hears_out_a_large_body_before_it_refuses),
         cmocka_unit_test(limits_bodies),
         cmocka_unit_test(limits_chunked_bodies),
         cmocka_unit_test(keeps_connections_alive),
