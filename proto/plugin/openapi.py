@@ -111,5 +111,6 @@ def _responses(method, in_path, command, schemas):
     statuses = [400, 401, 403, 429, 500, 503, 504]
     statuses += [404] if in_path else []
     statuses += [409, 413, 415, 422] if command else []
+    statuses += [422] if not command and method.request.field("division") else []  # it may not exist
     statuses += [412] if method.rule.subject else []
     return {**dict(sorted(responses.items())), **gateway.problems(*statuses)}

@@ -135,13 +135,13 @@ def paths():
             "parameters": follow + [_parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 1000,
                                                                   "default": 100}, "How many events at most.")],
             "responses": {"200": _json(ref("EventsPage"), "What the caller may see of it."),
-                          **problems(400, 401, 403, 409, 429, 500, 503, 504)}}},
+                          **problems(400, 401, 403, 409, 422, 429, 500, 503, 504)}}},
         "/v1/events:stream": {"get": {
             "operationId": "events_stream", "tags": ["events"],
             "summary": "The log from a cursor on, as server-sent events, one CloudEvent each; the id is the cursor.",
             "parameters": follow + [_parameter("Last-Event-ID", "header", CURSOR, "Wins over `after`.")],
             "responses": {"200": {"description": "An open stream.", "content": {
-                "text/event-stream": {"schema": TEXT}}}, **problems(400, 401, 403, 409, 429, 500, 503)}}},
+                "text/event-stream": {"schema": TEXT}}}, **problems(400, 401, 403, 409, 422, 429, 500, 503)}}},
         "/v1/me": {"get": {
             "operationId": "me", "tags": ["access"], "summary": "What am I, what may I see and do.",
             "responses": {"200": _json(ref("Me"), "The caller as the registry knows him."), **problems(401)}}},

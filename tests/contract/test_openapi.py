@@ -114,6 +114,7 @@ def test_statuses(openapi):
         statuses = set(operation['responses'])
         wanted = set(COMMAND if verb == 'post' else ALWAYS)
         wanted |= {'404'} if '{' in path else set()
+        wanted |= {'422'} if 'division' in {p['name'] for p in operation.get('parameters', [])} else set()
         wanted |= {'412'} if verb == 'post' and '{' in path else set()
         wanted |= {'200', '201'} if path == '/v1/complaints' and verb == 'post' else {'200'}
         assert statuses == wanted, path
