@@ -262,6 +262,8 @@ password_encryption = 'scram-sha-256'
 shared_buffers = {shared_buffers_mib}MB
 max_wal_size = 2GB
 checkpoint_timeout = 15min
+# A recovery first syncs thousands of files; one by one that takes longer than the recovery.
+recovery_init_sync_method = syncfs
 jit = off
 cluster_name = 'lujian'
 # Details of an error quote the row that caused it, and rows hold what people wrote.

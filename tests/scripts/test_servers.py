@@ -50,7 +50,8 @@ def ask(uri, statement):
 @pytest.mark.parametrize('name, value', [
     ('fsync', 'on'), ('synchronous_commit', 'on'), ('full_page_writes', 'on'), ('data_checksums', 'on'),
     ('password_encryption', 'scram-sha-256'), ('server_encoding', 'UTF8'), ('max_connections', '60'),
-    ('log_error_verbosity', 'terse'), ('unix_socket_directories', ''), ('listen_addresses', HOST)])
+    ('log_error_verbosity', 'terse'), ('unix_socket_directories', ''), ('listen_addresses', HOST),
+    ('recovery_init_sync_method', 'syncfs')])
 def test_settings(server, name, value):
     assert ask(server.uri(), f'SHOW {name}') == value
 
