@@ -46,12 +46,30 @@ static int bind_path(struct gateway_request *rq, const struct route_match *match
     return 0;
 }
 
+/* One that comes twice would be another one for whoever reads the other of the two. */
+bool query_repeats(const struct http_parameter *query, int at)
+{
+    for (int i = 0; i < at; i++)
+        if (strcmp(query[i].name, query[at].name) == 0)
+            return true;
+    return false;
+}
+
+static bool takes_many(const struct gateway_request *rq, const char *name)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(rq->method->request->descriptor, name);
+    return field && field->label == PROTOBUF_C_LABEL_REPEATED;
+}
+
 static int bind_query(struct gateway_request *rq, ProtobufCMessage *message,
                       struct wire_fault *fault)
 {
     int count;
     const struct http_parameter *query = http_query(rq->x, &count);
     for (int i = 0; i < count; i++) {
+        if (query_repeats(query, i) && !takes_many(rq, query[i].name))
+            return err_set(ERR_INVALID_ARGUMENT, "%s: repeated", query[i].name);
         int r = bind_text(rq->arena, rq->method->request, message, query[i].name, query[i].value,
                           fault);
         if (r < 0)

@@ -39,6 +39,8 @@ int events_query_read(struct gateway_request *rq, bool with_limit, struct events
     const struct http_parameter *query = http_query(rq->x, &count);
     for (int i = 0; i < count; i++) {
         const char *name = query[i].name, *value = query[i].value;
+        if (query_repeats(query, i) && strcmp(name, "type") != 0)
+            return err_set(ERR_INVALID_ARGUMENT, "%s: repeated", name);
         if (strcmp(name, "stream") == 0)
             ret->stream = value;
         else if (strcmp(name, "after") == 0)

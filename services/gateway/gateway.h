@@ -73,6 +73,8 @@ int authenticate(struct gateway_request *rq, const struct snapshot *reference,
 /* The JSON body as a message; no body is {}. */
 int request_body(struct gateway_request *rq, const struct message_rules *rules,
                  ProtobufCMessage **ret, struct wire_fault *fault);
+/* Whether a parameter before `at` has its name. */
+bool query_repeats(const struct http_parameter *query, int at);
 void call_route(struct gateway_request *rq, const struct route_match *match);
 
 /* events.c */

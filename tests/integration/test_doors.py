@@ -185,6 +185,10 @@ def test_media_types_methods_and_paths(world):
         assert world.hotline_3701.request('GET', path).status in (400, 404), path
     world.hotline_3701.request('GET', '/v1/complaints?x=%00').expect(400)
     world.hotline_3701.request('GET', '/v1/complaints?division=%ff').expect(400)
+    world.hotline_3701.request('GET', '/v1/complaints?state=closed&state=signed').expect(400)
+    world.hotline_3701.request('GET', '/v1/events?stream=complaints&stream=registry').expect(400)
+    types = 'type=complaint.filed.v1&type=complaint.signed.v1'
+    assert world.hotline_3701.request('GET', f'/v1/events?stream=complaints&{types}').status == 200
 
 
 def test_bad_credentials(world):
