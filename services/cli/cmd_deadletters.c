@@ -60,6 +60,21 @@ static int list_letters(struct cli *cli, struct session *session, const char *se
     return EXIT_DONE;
 }
 
+/* Of every service that the contract knows, each under its name. */
+static int list_all(struct cli *cli, struct session *session)
+{
+    int code = EXIT_DONE;
+    for (const struct method_info *const *m = contract_methods; *m; m++) {
+        if (strcmp(strchr((*m)->name, '.') + 1, "list_dead_letters") != 0)
+            continue;
+        printf("%s: ", (*m)->service);
+        fflush(stdout); /* before what goes wrong is told on the other stream */
+        int r = list_letters(cli, session, (*m)->service, NULL, false);
+        code = MAX(code, r);
+    }
+    return code;
+}
+
 static int replay_letters(struct cli *cli, struct session *session, const char *service,
                           const char *stream, const char *subject)
 {
@@ -75,25 +90,35 @@ static int replay_letters(struct cli *cli, struct session *session, const char *
     return out->parked ? EXIT_FAILED : EXIT_DONE;
 }
 
+static int run_words(struct cli *cli, struct session *session, const struct options *o)
+{
+    if (o->word_count == 1)
+        return list_all(cli, session);
+    if (o->word_count == 4)
+        return replay_letters(cli, session, o->words[1], o->words[2], o->words[3]);
+    return list_letters(cli, session, o->words[1], o->word_count == 3 ? o->words[2] : NULL,
+                        option_given(o, "json"));
+}
+
 static int run_deadletters(struct cli *cli, int argc, char **argv)
 {
     struct option_spec specs[] = { { .name = "json", .flag = true }, { 0 } };
     struct options o;
     if (options_parse(cli, argc, argv, specs, &o) != EXIT_DONE)
         return EXIT_USAGE;
-    bool list = o.word_count >= 2 && o.word_count <= 3 && strcmp(o.words[0], "list") == 0;
+    bool list = o.word_count >= 1 && o.word_count <= 3 && strcmp(o.words[0], "list") == 0;
     bool replay = o.word_count == 4 && strcmp(o.words[0], "replay") == 0;
     if (!list && !replay)
         return usage_error("deadletters",
-                           "use `list SERVICE [STREAM]` or `replay SERVICE STREAM SUBJECT`");
-    if (!method_of(cli, o.words[1], "list_dead_letters"))
+                           "use `list [SERVICE [STREAM]]` or `replay SERVICE STREAM SUBJECT`");
+    if (o.word_count == 1 && option_given(&o, "json"))
+        return usage_error("deadletters", "--json wants a SERVICE");
+    if (o.word_count > 1 && !method_of(cli, o.words[1], "list_dead_letters"))
         return usage_error("deadletters", "there is no service %s", o.words[1]);
     struct session *session = session_open(cli);
     if (!session)
         return EXIT_FAILED;
-    int code = list ? list_letters(cli, session, o.words[1], o.word_count == 3 ? o.words[2] : NULL,
-                                   option_given(&o, "json"))
-                    : replay_letters(cli, session, o.words[1], o.words[2], o.words[3]);
+    int code = run_words(cli, session, &o);
     session_close(session);
     return code;
 }
@@ -101,7 +126,7 @@ static int run_deadletters(struct cli *cli, int argc, char **argv)
 const struct command command_deadletters = {
     .name = "deadletters",
     .summary = "events that a service has parked, and another try at them",
-    .help = "lujian deadletters list SERVICE [STREAM] [--json]\n"
+    .help = "lujian deadletters list [SERVICE [STREAM]] [--json]\n"
             "lujian deadletters replay SERVICE STREAM SUBJECT\n\n"
             "An event that a service could not take in is parked with all later ones of its "
             "subject, so that the\n"

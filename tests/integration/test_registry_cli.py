@@ -360,6 +360,8 @@ def test_keygen(tmp_path, operator):
 
 
 def test_deadletters_and_rebase(operator, cli):
+    assert sorted(operator.run('deadletters', 'list').stdout.splitlines()) == [
+        'complaints: none', 'registry: none', 'supervision: none']
     assert operator.run('deadletters', 'list', 'supervision').stdout == 'none\n'
     assert json.loads(operator.run('deadletters', 'list', 'supervision', 'complaints', '--json').stdout) == {
         'dead_letters': []}
