@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "base/time.h"
 #include "base/util.h"
 #include "complaints.h"
 
@@ -47,28 +46,6 @@ int complaint_clocks(struct request *rq, const void *message, void *reply)
     return 0;
 }
 
-static int explain_view(struct request *rq, const struct clock *clock, ExplainResponse *out)
-{
-    struct explained_day *days;
-    int count;
-    int r = clock_explain(clock, rq->reference, rq->arena, &days, &count);
-    if (r < 0)
-        return r;
-    out->days = arena_array(rq->arena, ExplainedDay *, count);
-    for (int i = 0; i < count; i++) {
-        char date[DAY_TEXT_SIZE];
-        day_format(days[i].day, date);
-        out->days[i] = wire_new(rq->arena, &explained_day_rules);
-        out->days[i]->date = arena_strdup(rq->arena, date);
-        out->days[i]->counted = days[i].counted;
-        out->days[i]->reason = arena_strdup(rq->arena, days[i].reason_zh);
-        out->days[i]->reason_en = arena_strdup(rq->arena, days[i].reason_en);
-        out->days[i]->basis = arena_strdup(rq->arena, days[i].basis);
-    }
-    out->n_days = (size_t)count;
-    return 0;
-}
-
 int complaint_explain(struct request *rq, const void *message, void *reply)
 {
     const ExplainRequest *in = message;
@@ -78,10 +55,8 @@ int complaint_explain(struct request *rq, const void *message, void *reply)
     int r = visible_clocks(rq, in->id, &clocks, &count);
     if (r < 0)
         return r;
-    for (int i = 0; i < count; i++)
-        if (strcmp(clocks[i].id, in->clock_id) == 0)
-            return explain_view(rq, &clocks[i], out);
-    return err_set(ERR_NOT_FOUND, "no clock %s of complaint %s", in->clock_id, in->id);
+    return clock_explain_view(clocks, count, in->clock_id, rq->reference, rq->arena, &out->days,
+                              &out->n_days);
 }
 
 static int list_views(struct request *rq, struct complaint_row *rows, int count, ListResponse *out)

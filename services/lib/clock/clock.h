@@ -104,6 +104,11 @@ struct explained_day {
  * arena and the snapshot. */
 int clock_explain(const struct clock *c, const struct snapshot *reference, struct arena *arena,
                   struct explained_day **ret_days, int *ret_count);
+/* The same of the clock with that id, as the contract shows it; ERR_NOT_FOUND where none of them
+ * is it. */
+int clock_explain_view(const struct clock *clocks, int clock_count, const char *id,
+                       const struct snapshot *reference, struct arena *arena,
+                       ExplainedDay ***ret_days, size_t *ret_count);
 
 extern const struct pg_module clock_module;
 
