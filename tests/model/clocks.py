@@ -60,9 +60,10 @@ class Clock:
         self.provisional = self.provisional or calendar.unknown_between(old, self.due_on)
         self._open_term()
 
-    def recompute(self, old_due_at, new_due_at, provisional):
-        """A notice came: what was counted over days that nobody had announced moves, its term is kept."""
-        require(self.provisional, lambda: f'{self}: recomputed, was not provisional')
+    def recompute(self, old_due_at, new_due_at, provisional, decided=False):
+        """A notice came: what was counted over days that nobody had announced moves, its term is kept; what was announced
+        moves by an operator's decision alone."""
+        require(self.provisional or decided, lambda: f'{self}: recomputed, was not provisional')
         require(old_due_at == self.due_at, lambda: f'{self}: recomputed from {shown(old_due_at)}')
         self.due_at, self.due_on = new_due_at, local(new_due_at).date() - ONE_DAY
         self.provisional = provisional

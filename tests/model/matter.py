@@ -289,10 +289,11 @@ class Matter:
                                           data['next_due_at']))
 
     def recomputed(self, data):
-        """A notice came."""
+        """A notice came, or an operator decided that a corrected one counts for what was announced, too."""
         clock = self.clocks.get(data['clock_kind'])
         self.require(clock is not None and clock.term == data['term'], f'recomputed: {clock}')
-        clock.recompute(data['old_due_at'], data['new_due_at'], data['provisional'])
+        clock.recompute(data['old_due_at'], data['new_due_at'], data['provisional'],
+                        decided=data['reason'] == 'calendar_decision')
 
     def check(self, now):
         """When the log was read: nothing is due at `now` that is not in it, nobody waits to be told of a move."""
