@@ -23,7 +23,7 @@
 #define TICK_MS               100
 #define PULSE_IDLE_MS         1000
 #define COUNT_EVERY_MS        10000
-#define TAIL_WAKE_MS          50
+#define TAIL_PAUSE_MAX_MS     50
 
 struct dead_letter_replay;
 struct feeds;
@@ -69,6 +69,7 @@ struct service {
     int64_t counted_at_ms;
     bool counting;
     atomic_bool pulse_posted, wake_posted, draining;
+    atomic_int tail_found; /* events in its last slice that had any */
 };
 
 /* database.c: migrations, the stream, the mirror; ERR_AGAIN where it was told to stop before they
