@@ -18,14 +18,14 @@
 /* ---- when the tail looks ---- */
 
 /* A commit, ours or a sibling's, is looked for at once. Each look is a transaction of its own, so
- * after one that found much the next waits a while for company: half a millisecond an event. Below
- * 2,000 events a second that settles at no wait at all, above at the longest, when there would be as
- * many looks as commits.
+ * after one that found much the next waits a while for company: a millisecond for each event. Below
+ * 1,000 events a second that settles at no wait at all, above at the longest, where there would be
+ * as many looks as commits.
  */
 static void wake_tail(void *arg)
 {
     struct service *s = arg;
-    int64_t pause_ms = MIN(atomic_load(&s->tail_found) / 2, TAIL_PAUSE_MAX_MS);
+    int64_t pause_ms = MIN(atomic_load(&s->tail_found), TAIL_PAUSE_MAX_MS);
     int64_t since_ms = mono_ms() - s->woken_at_ms;
     if (since_ms < pause_ms) {
         loop_timer_start(s->wake_timer, (uint64_t)(pause_ms - since_ms), 0);
