@@ -69,6 +69,9 @@ void request_done(struct gateway_request *rq, int status, const char *code);
 int authenticate(struct gateway_request *rq, const struct snapshot *reference,
                  const struct principal **ret);
 
+/* request.c: where every request begins; the HTTP door's on_request. */
+void gateway_on_request(void *ctx, struct http_exchange *x);
+
 /* call.c: one RPC for one HTTP request. */
 /* The JSON body as a message; no body is {}. */
 int request_body(struct gateway_request *rq, const struct message_rules *rules,
