@@ -17,12 +17,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/ini_text.h"
 #include "base/utf8.h"
 #include "base/util.h"
 
 #define CONF_FILE_MAX ((size_t)64 * 1024)
-/* libinih cuts longer lines in two without a word. */
-#define CONF_LINE_MAX 190
 #define CONF_NAME_MAX 64
 
 #define CONF_EACH(c, key)                                                                          \
@@ -165,21 +164,6 @@ static int on_file_line(void *context, const char *heading UNUSED, const char *n
     return 1;
 }
 
-static int check_lines(const char *path, const struct buf *text)
-{
-    if (utf8_has_nul(text->data, text->size))
-        return err_set(ERR_INVALID_ARGUMENT, "%s: has a NUL byte", path);
-    int number = 1;
-    for (const char *line = buf_text(text); *line; number++) {
-        size_t length = strcspn(line, "\n");
-        if (length > CONF_LINE_MAX)
-            return err_set(ERR_INVALID_ARGUMENT, "%s: line %d is longer than %d bytes", path,
-                           number, CONF_LINE_MAX);
-        line += length + (line[length] == '\n');
-    }
-    return 0;
-}
-
 static int load_file(const struct conf *c, const char *path)
 {
     CLEANUP(buf_clear) struct buf text;
@@ -187,7 +171,7 @@ static int load_file(const struct conf *c, const char *path)
     int r = file_read(path, CONF_FILE_MAX, &text);
     if (r < 0)
         return err_wrap(ERR_INVALID_ARGUMENT, "configuration");
-    r = check_lines(path, &text);
+    r = ini_text_check(path, &text);
     if (r < 0)
         return r;
     struct file_load load = { .conf = c, .path = path };

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/ini_text.h"
 
 #define FLAT_FILE_MAX ((size_t)16 * 1024)
 
@@ -48,7 +49,8 @@ int flat_read(const char *path, struct flat_value *values)
     for (struct flat_value *v = values; v->name; v++)
         v->value[0] = '\0';
     struct reading rd = { .path = path, .values = values };
-    int line = ini_parse_string(buf_text(&text), take_value, &rd);
+    rd.error = ini_text_check(path, &text);
+    int line = rd.error ? 0 : ini_parse_string(buf_text(&text), take_value, &rd);
     buf_clear(&text);
     if (rd.error)
         return rd.error;

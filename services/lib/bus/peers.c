@@ -7,11 +7,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/ini_text.h"
 #include "base/util.h"
 #include "bus/curve.h"
 
 #define PEERS_FILE_MAX  ((size_t)256 * 1024)
-#define PEERS_LINE_MAX  190 /* libinih cuts longer lines in two without a word */
 #define PEERS_NAME_MAX  64
 #define PEERS_VALUE_MAX 128
 
@@ -93,25 +93,13 @@ static int peer_check(const struct peers *peers, int at, const char *path)
     return why ? err_set(ERR_INVALID_ARGUMENT, "%s: [%s]: %s", path, peer->instance, why) : 0;
 }
 
-static int lines_check(const char *text, const char *path)
+static int peers_parse(struct peers *peers, const struct buf *text, const char *path)
 {
-    int number = 1;
-    for (const char *line = text; *line; number++) {
-        size_t length = strcspn(line, "\n");
-        if (length > PEERS_LINE_MAX)
-            return err_set(ERR_INVALID_ARGUMENT, "%s: line %d is too long", path, number);
-        line += length + (line[length] == '\n');
-    }
-    return 0;
-}
-
-static int peers_parse(struct peers *peers, const char *text, const char *path)
-{
-    int r = lines_check(text, path);
+    int r = ini_text_check(path, text);
     if (r < 0)
         return r;
     struct reading rd = { .peers = peers, .path = path };
-    int line = ini_parse_string(text, take_value, &rd);
+    int line = ini_parse_string(buf_text(text), take_value, &rd);
     if (rd.error)
         return rd.error;
     if (line != 0)
@@ -143,7 +131,7 @@ int peers_read(const char *path, struct peers *ret)
     struct peers peers = { 0 };
     arena_init(&peers.arena, 0);
     peers.items = arena_array(&peers.arena, struct peer, PEERS_MAX);
-    r = peers_parse(&peers, buf_text(&text), path);
+    r = peers_parse(&peers, &text, path);
     buf_clear(&text);
     if (r < 0) {
         arena_clear(&peers.arena);

@@ -36,6 +36,19 @@ static void test_flat(void **state UNUSED)
     assert_string_equal(flat_text(values, "more"), "m");
 }
 
+/* What libinih would misread in silence. */
+static void test_flat_misread(void **state UNUSED)
+{
+    static const char nul[] = "name = a\n\0other = b\n";
+    char cut[256];
+    struct flat_value values[] = { { .name = "name" }, { .name = "more" }, { 0 } };
+    assert_int_equal(file_write(path, nul, sizeof(nul) - 1, 0600), 0);
+    assert_int_equal(flat_read(path, values), ERR_INVALID_ARGUMENT);
+    snprintf(cut, sizeof(cut), "name = a\n#%0198dmore = b\n", 0);
+    assert_int_equal(read_text(cut, values), ERR_INVALID_ARGUMENT);
+    assert_non_null(strstr(err_last()->text, "line 2 is longer"));
+}
+
 static void test_flat_refused(void **state UNUSED)
 {
     static char long_value[256];
@@ -66,6 +79,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flat),
+        cmocka_unit_test(test_flat_misread),
         cmocka_unit_test(test_flat_refused),
     };
     snprintf(path, sizeof(path), "/tmp/lujian-flat-%d.ini", (int)getpid());
