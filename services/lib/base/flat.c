@@ -24,12 +24,13 @@ static int take_value(void *arg, const char *section, const char *name, const ch
     for (struct flat_value *v = rd->values; v->name; v++) {
         if (*section || strcmp(v->name, name) != 0)
             continue;
-        if (*v->value || strlen(value) >= sizeof(v->value)) {
+        if (v->given || strlen(value) >= sizeof(v->value)) {
             rd->error = err_set(ERR_INVALID_ARGUMENT, "%s: %s is %s", rd->path, name,
-                                *v->value ? "given twice" : "too long");
+                                v->given ? "given twice (or goes on over lines)" : "too long");
             return 0;
         }
         snprintf(v->value, sizeof(v->value), "%s", value);
+        v->given = true;
         return 1;
     }
     rd->error =
@@ -46,8 +47,10 @@ int flat_read(const char *path, struct flat_value *values)
         buf_clear(&text);
         return r;
     }
-    for (struct flat_value *v = values; v->name; v++)
+    for (struct flat_value *v = values; v->name; v++) {
         v->value[0] = '\0';
+        v->given = false;
+    }
     struct reading rd = { .path = path, .values = values };
     rd.error = ini_text_check(path, &text);
     int line = rd.error ? 0 : ini_parse_string(buf_text(&text), take_value, &rd);

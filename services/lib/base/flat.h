@@ -10,6 +10,7 @@ struct flat_value {
     const char *name;
     bool optional;               /* absent is ""; else an absent or empty one is an error */
     char value[FLAT_VALUE_SIZE]; /* filled in by flat_read */
+    bool given;                  /* likewise: a name comes once, be it empty */
 };
 
 /* Fills the values of a table that ends with a NULL name. ERR_NOT_FOUND: no such file.

@@ -57,6 +57,8 @@ static void test_flat_refused(void **state UNUSED)
         "more = s3cret\n",
         "name =\nmore = s3cret\n",
         "name = s3cret\nname = s3cret\n",
+        "name = ; s3cret\nname = s3cret\n",
+        "name =\n  s3cret ;s3cret\n",
         "name = s3cret\nother = s3cret\n",
         "name = s3cret\nno line of ours\n",
         "[section]\nname = s3cret\n",
