@@ -15,6 +15,7 @@ from . import identity, instances, keys, leftovers, ports, principals, readiness
 from .errors import ClusterError, failure
 from .instances import Placement
 from .paths import RUN_DIR, build_dir, write_whole
+from .pair import Pair
 from .postgres import Postgres
 from .processes import Backoff, Spec, Supervisor, clean_environment
 from .redis import Redis
@@ -50,8 +51,9 @@ class Cluster:
 
     def __init__(self, run_dir=RUN_DIR, replicas=1, *, build=None, host='127.0.0.1', placements=None, extra=None,
                  env=None, backoff=Backoff(), cast=principals.STANDING, say=lambda text: None,
-                 owner_file=None):
-        """extra and env: {service or instance: {key: value}}, for configuration keys and the environment."""
+                 owner_file=None, paired=()):
+        """extra and env: {service or instance: {key: value}}, for configuration keys and the environment. paired: services
+        whose databases are on two servers of their own, see Pair."""
         self.run_dir = Path(run_dir).absolute()
         self.counts = replica_counts(replicas)
         self.build = Path(build or build_dir()).absolute()
@@ -63,13 +65,14 @@ class Cluster:
         self._cast = cast
         self._say = say
         self._owner_file = owner_file
+        self._paired = paired
         self._writing = threading.Lock()
         self._told = False
         self._lock = None
         self._ports = None
         self._databases = {}
         self.replicas = []
-        self.supervisor = self.postgres = self.redis = None
+        self.supervisor = self.postgres = self.redis = self.pair = None
 
     def __enter__(self):
         self.start()
@@ -124,7 +127,12 @@ class Cluster:
         self.postgres.start()
         self.redis.start()
         self._say(f'PostgreSQL on {self.host}:{self.postgres.port}, its data in {self.postgres.place()}')
-        self._databases = {service: self.postgres.create(service) for service in self.counts}
+        if self._paired:
+            self.pair = Pair(self.run_dir, self.supervisor, self.host, (self._ports.take(), self._ports.take()),
+                             instances.connections_max(self.counts))
+            self.pair.start()
+        self._databases = {service: (self.pair if service in self._paired else self.postgres).create(service)
+                           for service in self.counts}
 
     def _lay_out(self):
         laid = instances.lay_out(self.run_dir, self.counts, self._ports, self._placements)
@@ -218,7 +226,8 @@ class Cluster:
 
     def database(self, service):
         """A superuser's URI of a service's database, for a look inside."""
-        return self.postgres.uri(database=f'lujian_{service}')
+        server = self.pair.primary if service in self._paired else self.postgres
+        return server.uri(database=f'lujian_{service}')
 
     @property
     def endpoints(self):

@@ -27,7 +27,7 @@ def sweep(run_dir):
         handle = identity.open_handle(remembered)
         if handle is not None:
             swept.append(name)
-            identity.end(handle, signal.SIGINT if name == 'postgres' else signal.SIGTERM, END_S)
+            identity.end(handle, signal.SIGINT if name.startswith('postgres') else signal.SIGTERM, END_S)
     for told in ('children.json', 'cluster.json'):
         (run_dir / told).unlink(missing_ok=True)
     return swept
@@ -35,10 +35,9 @@ def sweep(run_dir):
 
 def purge(run_dir):
     """Remove a run directory whose cluster is down, with its database, also where that lives under /var/tmp."""
-    data = run_dir / 'pg'
-    if data.is_symlink():
+    for data in run_dir.glob('pg*'):
         place = data.resolve()
-        if place.parent == FALLBACK and place.name.startswith('lujian-pg-'):
+        if data.is_symlink() and place.parent == FALLBACK and place.name.startswith('lujian-pg-'):
             shutil.rmtree(place, ignore_errors=True)
     if run_dir.is_dir():
         shutil.rmtree(run_dir)

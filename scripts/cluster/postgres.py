@@ -32,14 +32,15 @@ SHARED_BUFFERS_MIB = 256
 
 
 class Postgres:
-    """The server of one run directory."""
+    """A server of one run directory; the one that every cluster has is named `postgres`."""
 
-    def __init__(self, run_dir, supervisor, host, port, connections_max):
+    def __init__(self, run_dir, supervisor, host, port, connections_max, name='postgres'):
+        self.name = name
         self.run_dir = run_dir
         self.host = host
         self.port = port
         self.user = 'postgres' if os.geteuid() == 0 else ''
-        self.log = run_dir / 'log' / 'postgres.log'
+        self.log = run_dir / 'log' / f'{name}.log'
         self._supervisor = supervisor
         self._connections_max = connections_max
         self._password = keys.password(run_dir / 'secrets' / 'postgres')
@@ -47,34 +48,42 @@ class Postgres:
     @property
     def data(self):
         """The data directory, or the link to it."""
-        return self.run_dir / 'pg'
+        return self.run_dir / self.name.replace('postgres', 'pg')
 
-    def uri(self, user='postgres', password=None, database='postgres', **options):
-        """A libpq URI; of the superuser where no user is given."""
+    @property
+    def address(self):
+        """host:port."""
+        return f'{self.host}:{self.port}'
+
+    def uri(self, user='postgres', password=None, database='postgres', hosts=None, **options):
+        """A libpq URI; of the superuser where no user is given, of this server where no hosts are."""
         options = {'gssencmode': 'disable', 'sslmode': 'disable', **options}
         query = '&'.join(f'{key}={value}' for key, value in options.items())
         secret = password or self._password
-        return f'postgresql://{user}:{secret}@{self.host}:{self.port}/{database}?{query}'
+        return f'postgresql://{user}:{secret}@{hosts or self.address}/{database}?{query}'
 
     # ------------------------------------------------------------------ life
 
-    def start(self):
-        """Make the data directory if there is none, run the server, return when it answers."""
+    def start(self, source=None):
+        """Make the data directory if there is none, run the server, return when it answers. With a source, a server that
+        is running, the data are a copy of its data and this one is its standby."""
         if not (BIN / 'postgres').exists():
             raise ClusterError('PostgreSQL 15 is not installed: run scripts/setup')
         self._place()
-        if not self._is_initialised():
+        if source:
+            self._copy(source)
+        elif not self._is_initialised():
             self._initdb()
         self._configure()
         argv = (str(BIN / 'postgres'), '-D', str(self.place()))
         # SIGINT is PostgreSQL's fast shutdown: open transactions roll back, everything is written.
-        self._supervisor.start(Spec('postgres', argv, self.log, user=self.user, stop_signal=signal.SIGINT,
+        self._supervisor.start(Spec(self.name, argv, self.log, user=self.user, stop_signal=signal.SIGINT,
                                     orphan_signal=signal.SIGINT, grace_s=60.0))
         self.wait_ready()
 
     def wait_ready(self, timeout_s=START_S):
         """Return when the server takes connections. Its start is told by nothing but an answer."""
-        child = self._supervisor.child('postgres')
+        child = self._supervisor.child(self.name)
         deadline = time.monotonic() + timeout_s
         deaths = child.deaths
         while True:
@@ -88,7 +97,7 @@ class Postgres:
 
     def pids(self):
         """The postmaster and all its processes, which are in groups of their own."""
-        postmaster = self._supervisor.child('postgres').pid
+        postmaster = self._supervisor.child(self.name).pid
         return [postmaster, *identity.descendants(postmaster)]
 
     def signal_all(self, number):
@@ -102,7 +111,7 @@ class Postgres:
     def sigstop(self):
         """Freeze the whole server: connections stay open and nothing answers."""
         # The postmaster first: stopped, it starts no more processes.
-        self._supervisor.signal('postgres', signal.SIGSTOP)
+        self._supervisor.signal(self.name, signal.SIGSTOP)
         identity.wait_stopped(self.pids()[:1])
         self.signal_all(signal.SIGSTOP)
         identity.wait_stopped(self.pids())
@@ -111,16 +120,26 @@ class Postgres:
         """Let a frozen server go on."""
         self.signal_all(signal.SIGCONT)
 
+    def kill(self):
+        """SIGKILL for all its processes, and it stays down."""
+        rest = self.pids()[1:]
+        self._supervisor.stop(self.name, number=signal.SIGKILL)
+        for pid in rest:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
     def crash(self, timeout_s=START_S):
         """Kill the postmaster and all its processes with SIGKILL; returns when it has recovered and answers."""
         self._again(lambda: self.signal_all(signal.SIGKILL), timeout_s)
 
     def restart(self, timeout_s=START_S):
         """A fast shutdown, which breaks every connection, and a start; returns when it answers."""
-        self._again(lambda: self._supervisor.signal('postgres', signal.SIGINT), timeout_s)
+        self._again(lambda: self._supervisor.signal(self.name, signal.SIGINT), timeout_s)
 
     def _again(self, end, timeout_s):
-        child = self._supervisor.child('postgres')
+        child = self._supervisor.child(self.name)
         life = child.starts
         end()
         self._supervisor.wait(lambda: child.starts > life, timeout_s, 'the restart of PostgreSQL')
@@ -136,7 +155,7 @@ class Postgres:
             raise ClusterError(f'{self.data} points to {os.readlink(self.data)}, which is gone: '
                                'scripts/down --purge starts afresh')
         if self.user and not _can_search(self.user, self.run_dir):
-            place = fallback_place(self.run_dir)
+            place = fallback_place(self.data if self.name != 'postgres' else self.run_dir)
             _reclaim(place, self.user)
             place.mkdir(mode=0o700)
             self.data.symlink_to(place)
@@ -158,12 +177,12 @@ class Postgres:
             raise ClusterError(f'{self.data} is of PostgreSQL {found}, this runs {VERSION}')
         return True
 
-    def _as_user(self, *argv):
+    def _as_user(self, *argv, **env):
         prefix = ('setpriv', f'--reuid={self.user}', f'--regid={self.user}', '--init-groups', '--') if self.user else ()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open('ab') as log:
             done = subprocess.run([*prefix, *argv], cwd='/', stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                  timeout=300, check=False)
+                                  env=os.environ | env, timeout=300, check=False)
         if done.returncode != 0:
             raise failure(f'{argv[0]} failed', self.log)
 
@@ -179,12 +198,26 @@ class Postgres:
         finally:
             secret.unlink(missing_ok=True)
 
+    def _copy(self, source):
+        """Take the data of a running server in place of what is here."""
+        for old in self.place().iterdir():
+            if old.is_dir() and not old.is_symlink():
+                shutil.rmtree(old)
+            else:
+                old.unlink()
+        self._as_user(str(BIN / 'pg_basebackup'), '-D', str(self.place()), '-R', '-c', 'fast', '-X', 'stream',
+                      '-d', f'host={source.host} port={source.port} user=postgres sslmode=disable gssencmode=disable',
+                      PGPASSWORD=source._password)
+
     def _configure(self):
         self._write('postgresql.conf', CONFIGURATION.format(
             host=self.host, port=self.port, connections_max=self._connections_max,
-            shared_buffers_mib=SHARED_BUFFERS_MIB))
+            shared_buffers_mib=SHARED_BUFFERS_MIB,
+            # A standby calls itself by this name; for a server alone it is what ps shows.
+            cluster_name='lujian' if self.name == 'postgres' else self.name))
         network = '127.0.0.1/32' if self.host.startswith('127.') else 'samenet'
-        self._write('pg_hba.conf', f'host all all {network} scram-sha-256\n')
+        self._write('pg_hba.conf', f'host all all {network} scram-sha-256\n'
+                                   f'host replication postgres {network} scram-sha-256\n')
 
     def _write(self, name, text):
         write_whole(self.data / name, text)
@@ -193,7 +226,7 @@ class Postgres:
 
     # ------------------------------------------------------------------ databases
 
-    def create(self, service):
+    def create(self, service, hosts=None):
         """The database and role of a service, made where there are none; returns the service's URI."""
         name = f'lujian_{service}'
         secret = keys.password(self.run_dir / 'secrets' / name)
@@ -205,7 +238,7 @@ class Postgres:
                 _create_database(cursor, name)
         finally:
             connection.close()
-        return self.uri(name, secret, name, target_session_attrs='primary')
+        return self.uri(name, secret, name, hosts, target_session_attrs='primary')
 
 
 def _create_role(cursor, name, secret):
@@ -222,9 +255,9 @@ def _create_database(cursor, name):
     cursor.execute(sql.SQL('REVOKE ALL ON DATABASE {} FROM PUBLIC').format(sql.Identifier(name)))
 
 
-def fallback_place(run_dir):
-    """The directory under /var/tmp that stands in for RUN/pg."""
-    return FALLBACK / f'lujian-pg-{hashlib.sha256(str(run_dir).encode()).hexdigest()[:12]}'
+def fallback_place(path):
+    """The directory under /var/tmp that stands in for RUN/pg (path is RUN), or for another server's data."""
+    return FALLBACK / f'lujian-pg-{hashlib.sha256(str(path).encode()).hexdigest()[:12]}'
 
 
 def _reclaim(place, user):
@@ -265,7 +298,7 @@ checkpoint_timeout = 15min
 # A recovery first syncs thousands of files; one by one that takes longer than the recovery.
 recovery_init_sync_method = syncfs
 jit = off
-cluster_name = 'lujian'
+cluster_name = '{cluster_name}'
 # Details of an error quote the row that caused it, and rows hold what people wrote.
 log_error_verbosity = terse
 log_line_prefix = '%m [%p] %q%u@%d '

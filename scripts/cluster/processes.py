@@ -114,9 +114,9 @@ class Supervisor:
         """Run spec and keep it running. Returns its child; a known, stopped child takes the new spec."""
         return self._ask(self._start, spec)
 
-    def stop(self, *names):
-        """Stop children together; returns when all have ended."""
-        ended = [self._ask(self._stop, name) for name in names]
+    def stop(self, *names, number=None):
+        """Stop children together, by their own stop signals or by this one; returns when all have ended."""
+        ended = [self._ask(self._stop, name, number) for name in names]
         concurrent.futures.wait(ended)
 
     def signal(self, name, number):
@@ -248,7 +248,7 @@ class Supervisor:
         signal.pidfd_send_signal(child._handle, number)
         return True
 
-    def _stop(self, name):
+    def _stop(self, name, number):
         """A future that is done when the child has ended."""
         child = self._children[name]
         done = concurrent.futures.Future()
@@ -260,7 +260,7 @@ class Supervisor:
             done.set_result(None)
             return done
         life = child.starts
-        signal.pidfd_send_signal(child._handle, child.spec.stop_signal)
+        signal.pidfd_send_signal(child._handle, number or child.spec.stop_signal)
         signal.pidfd_send_signal(child._handle, signal.SIGCONT)
         self._after(child.spec.grace_s, lambda: self._kill_life(child, life))
         child._stops.append(done)

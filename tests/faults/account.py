@@ -8,6 +8,7 @@ from model.reconcile import Event, Reconciliation
 
 SERVICES = ('complaints', 'supervision')
 PROMPT = timedelta(minutes=1)
+CUT = timedelta(minutes=5)  # within which lost rungs are reached again
 LAW_DAYS = 12               # past the reply's due date, and the red card's
 EXAMPLES = 5
 
@@ -20,7 +21,7 @@ class Account:
         self.acknowledged, self.replied = {}, set()
         self.logs = {service: [] for service in SERVICES}
         self.cursors = dict.fromkeys(SERVICES, '')
-        self.prompt, self.lag = PROMPT, timedelta(0)
+        self.prompt, self.lag, self.cut = PROMPT, timedelta(0), timedelta(0)
         self.model, self.read = None, dict.fromkeys(SERVICES, 0)   # the model, and how far it has read
         self._begin()
 
@@ -31,8 +32,17 @@ class Account:
 
     def _begin(self):
         """A model that has read nothing yet."""
-        self.model = Reconciliation(importers=('test-',), prompt=self.prompt, lag=self.lag)
+        self.model = Reconciliation(importers=('test-',), prompt=self.prompt, lag=self.lag, cut=self.cut)
         self.read = dict.fromkeys(SERVICES, 0)
+
+    def log_was_cut(self, gone=()):
+        """The complaints' log lost its end, these external ids with it, and is of another epoch: everything is read from
+        the start, and rungs that were lost are reached again."""
+        for one in gone:
+            self.replied.discard(self.acknowledged.pop(one, None))
+        self.cut = CUT
+        self.logs, self.cursors = {service: [] for service in SERVICES}, dict.fromkeys(SERVICES, '')
+        self.time_moved_in_storm(timedelta(0))
 
     def settle(self):
         """Return when every consumer stands at its head and no rung is due; the civil time then."""
@@ -79,7 +89,12 @@ class Account:
 
     def sql(self, service, statement, *values):
         """The rows that a superuser finds."""
-        connection = psycopg2.connect(self.cluster.database(service))
+        return self.ask(self.cluster.database(service), statement, *values)
+
+    @staticmethod
+    def ask(uri, statement, *values):
+        """The rows of any database."""
+        connection = psycopg2.connect(uri)
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute(statement, values)

@@ -374,6 +374,11 @@ def test_deadletters_and_rebase(operator, cli):
     # To where it stands: an operator's decision that changes nothing.
     told = operator.run('stream', 'rebase', 'supervision', 'registry', at['registry']).stdout
     assert told == f'supervision now follows registry from {at["registry"]}; it was at {at["registry"]}\n'
+    # The dry run: one epoch, so the whole log is the one that was known.
+    shown = operator.run('stream', 'rebase', 'supervision', 'registry').stdout
+    assert f'lujian stream rebase supervision registry {at["registry"]}\n' in shown and '; 0 positions' in shown
+    assert 'does not follow' in operator.run('stream', 'rebase', 'complaints', 'supervision', code=1).stderr
+    operator.run('stream', 'rebase', 'supervision', 'weather', code=2)
     assert 'not_found' in operator.run('stream', 'rebase', 'supervision', 'weather', 'weather:1:0', code=1).stderr
     operator.run('stream', 'rebase', 'supervision', 'complaints', 'registry:1:0', code=2)
 

@@ -1,4 +1,6 @@
 """Cards and orders: what supervision must have made of reached rungs and failed visits, and its log checked against that."""
+from datetime import timedelta
+
 from .clocks import Clock, require, shown
 from .owners import ABOVE, contains, level_of
 
@@ -34,8 +36,8 @@ class Order:
 class Orders:
     """The supervision log of one complaint, in order, after the complaints' log was read whole."""
 
-    def __init__(self, matter, lag):
-        self.matter, self.lag = matter, lag
+    def __init__(self, matter, lag, cut=timedelta(0)):
+        self.matter, self.lag, self.cut = matter, lag, cut
         self.facts, self.owners = matter.facts, matter.owners
         self.by_id = {}
         self.cards = {}             # (clock kind, term, color): card id
@@ -64,7 +66,7 @@ class Orders:
         self.require((data['division'], data['unit']) == (expected.division, expected.unit),
                      f'card {key} under {data["division"]}, {data["unit"]}')
         self.require(data['state'] == 'open', f'card {key} raised in state {data["state"]}')
-        self.require(data['raised_at'] == at and at >= expected.fired_at,
+        self.require(data['raised_at'] == at and at >= expected.fired_at - self.cut,
                      lambda: f'card {key} raised at {shown(at)}, its rung was reached at {shown(expected.fired_at)}')
 
     def _on_card_acknowledged(self, data, _at):

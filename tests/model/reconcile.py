@@ -55,14 +55,15 @@ class Reconciliation:
 
     `prompt`: within how much civil time a rung that is due is in the log, acts being checked for it; None where time was
     advanced while acts went on. `lag`: how far supervision may have been behind the complaints when time moved; zero
-    where the cluster had settled before each advance.
+    where the cluster had settled before each advance. `cut`: by how much a card may be older than its rung, where the
+    complaints' log lost its end and the rung was reached again.
     """
 
-    def __init__(self, importers=(), folder=None, prompt=None, lag=NO_LAG):
+    def __init__(self, importers=(), folder=None, prompt=None, lag=NO_LAG, cut=NO_LAG):
         self.facts = Facts(folder)
         self.folder = folder
         self.owners = None
-        self.importers, self.prompt, self.lag = tuple(importers), prompt, lag
+        self.importers, self.prompt, self.lag, self.cut = tuple(importers), prompt, lag, cut
         self.matters, self.orders = {}, {}
         self._matter_of_order = {}
         self._read = {'complaints': 0, 'supervision': 0}    # events of each log
@@ -98,7 +99,7 @@ class Reconciliation:
             require(event.subject not in self.matters, f'{event.subject}: filed twice')
             matter = Matter(self.facts, self.owners, event.subject, self.importers, self.prompt)
             self.matters[event.subject] = matter
-            self.orders[event.subject] = Orders(matter, self.lag)
+            self.orders[event.subject] = Orders(matter, self.lag, self.cut)
         matter = self.matters.get(event.subject)
         require(matter is not None, f'{event.subject}: {event.type}, never filed')
         if thing == 'complaint':

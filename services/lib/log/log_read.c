@@ -124,6 +124,22 @@ int log_head(struct pg *pg, struct arena *arena, int64_t *ret_epoch, int64_t *re
     return 0;
 }
 
+int log_epochs(struct pg *pg, struct arena *arena, int count, struct log_epoch **ret,
+               int *ret_count)
+{
+    struct pg_rows rows;
+    int r = pg_read(pg, arena, &Q_LOG_EPOCHS, PG_ARGS(pg_int(count)), &rows);
+    if (r < 0)
+        return err_wrap(r, "epochs of the log");
+    struct log_epoch *epochs = arena_array(arena, struct log_epoch, rows.count);
+    for (int i = 0; i < rows.count; i++)
+        epochs[i] = (struct log_epoch){ .epoch = pg_row_int(&rows, i, 0),
+                                        .position = pg_row_int(&rows, i, 1) };
+    *ret = epochs;
+    *ret_count = rows.count;
+    return 0;
+}
+
 static int mismatch(const char *what)
 {
     return err_set_reason(ERR_CURSOR_MISMATCH, "cursor_mismatch", "the cursor %s", what);

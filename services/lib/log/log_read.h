@@ -7,7 +7,7 @@
 #define LOG_SLICE_MAX 10000 /* positions one pull looks at, one slice of a feed */
 
 #define LOG_CURSOR_TEXT_SIZE 80
-/* Raised by log_append on a timeline that the stream was not opened on. */
+/* Raised by log_append where the stream was not opened as things are now. */
 #define LOG_SQLSTATE_NOT_OPEN "LJ001"
 
 struct log_cursor {
@@ -36,6 +36,13 @@ int log_read(struct pg *pg, struct arena *arena, int64_t after, int count,
 int log_read_slice(struct pg *pg, struct arena *arena, int64_t after, int count, int64_t *ret_epoch,
                    struct log_record **ret_records, int *ret_count);
 int log_head(struct pg *pg, struct arena *arena, int64_t *ret_epoch, int64_t *ret_head);
+/* The newest epochs, at most `count`, in order, and the head that each found when it began: up to
+ * there it holds the events of the one before. */
+struct log_epoch {
+    int64_t epoch, position;
+};
+int log_epochs(struct pg *pg, struct arena *arena, int count, struct log_epoch **ret,
+               int *ret_count);
 /* Is this a place in the log as it is: the epoch, a position that exists, and the event that stands
  * there (event_id,
  * "" = not known)? ERR_CURSOR_MISMATCH where not. */
@@ -44,8 +51,8 @@ int log_cursor_check(struct pg *pg, struct arena *arena, int64_t epoch, int64_t 
 /* At start: creates the epoch, or bumps it where the timeline changed without a strictly
  * synchronous standby, or the database is another one than it was (a restore); brings back the
  * civil offset that the database kept; refuses (ERR_REFUSED) a civil time below the newest event.
- * Nothing can be appended on a timeline that the stream was not opened on: tx_commit then opens it
- * by itself and is not executed. */
+ * Nothing can be appended on a timeline that the stream was not opened on, nor where commits began,
+ * or ceased, to wait for a standby since: tx_commit then opens it by itself and is not executed. */
 int log_open_stream(struct pg *pg, const char *stream, int64_t *ret_epoch);
 /* The same for a stream that was opened before, on a new connection: only the epoch. */
 int log_reopen_stream(struct pg *pg, int64_t *ret_epoch);

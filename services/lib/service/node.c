@@ -61,9 +61,31 @@ static void fill_clocks(const struct clock_figures *f, StatusResponse *out)
     out->clocks_provisional = f->provisional;
 }
 
+#define EPOCHS_MAX 16
+
+static int fill_log(struct request *rq, StatusResponse *out)
+{
+    struct log_epoch *epochs = NULL;
+    int count = 0;
+    int r = log_head(rq->pg, rq->arena, &out->epoch, &out->head);
+    if (r == 0)
+        r = log_epochs(rq->pg, rq->arena, EPOCHS_MAX, &epochs, &count);
+    if (r < 0)
+        return r;
+    out->epochs = arena_array(rq->arena, EpochStart *, count);
+    for (int i = 0; i < count; i++) {
+        EpochStart *start = wire_new(rq->arena, &epoch_start_rules);
+        start->epoch = epochs[i].epoch;
+        start->position = epochs[i].position;
+        out->epochs[i] = start;
+    }
+    out->n_epochs = (size_t)count;
+    return 0;
+}
+
 static int fill_counted(struct service *s, struct request *rq, StatusResponse *out)
 {
-    int r = log_head(rq->pg, rq->arena, &out->epoch, &out->head);
+    int r = fill_log(rq, out);
     struct clock_figures figures = { 0 };
     if (r == 0 && s->definition->clocks)
         r = clock_figures_read(rq->pg, rq->arena, rq->now_ms, &figures);

@@ -30,6 +30,11 @@ SELECT e.position, e.event_id, e.type, e.subject, e.division, e.audience, e.abou
 SELECT s.epoch, coalesce((SELECT max(position) FROM event), 0)
   FROM log_stream s;
 
+-- name: log_epochs
+SELECT epoch, position
+  FROM (SELECT epoch, position FROM log_epoch ORDER BY epoch DESC LIMIT $1) newest
+ ORDER BY epoch;
+
 -- name: log_event_id
 SELECT event_id FROM event WHERE position = $1;
 

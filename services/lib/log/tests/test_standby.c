@@ -123,6 +123,28 @@ static void read_standby_under_storm(const struct pair *p, const struct storm *s
     arena_clear(&arena);
 }
 
+/* The newest epoch, and the head that it found. */
+static void assert_epoch_began(const char *uri, int64_t epoch, int64_t head)
+{
+    struct pg *pg;
+    struct arena arena;
+    struct log_epoch *epochs;
+    int count;
+    arena_init(&arena, 0);
+    assert_int_equal(pg_open(&pg, &(struct pg_options){ .uri = uri, .modules = storm_modules }), 0);
+    assert_int_equal(log_epochs(pg, &arena, 16, &epochs, &count), 0);
+    assert_int_equal(count, epoch);
+    assert_int_equal(epochs[0].epoch, 1);
+    assert_int_equal(epochs[0].position, 0);
+    assert_int_equal(epochs[count - 1].epoch, epoch);
+    assert_int_equal(epochs[count - 1].position, head);
+    assert_int_equal(log_epochs(pg, &arena, 1, &epochs, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(epochs[0].epoch, epoch);
+    pg_close(pg);
+    arena_clear(&arena);
+}
+
 static void test_promoted_without_synchronous_standby(void **state)
 {
     (void)state;
@@ -154,6 +176,7 @@ static void test_promoted_without_synchronous_standby(void **state)
     assert_true(refused > 0);
     open_stream(p.standby_uri, &epoch);
     assert_int_equal(epoch, 2);
+    assert_epoch_began(p.standby_uri, 2, head);
     storm_clear(&s);
     storm_clear(&again);
     teardown_pair(&p);
@@ -170,8 +193,7 @@ static void test_promoted_with_synchronous_standby(void **state)
     script(pg_fixture_uri(p.primary), "SELECT pg_reload_conf()");
     wait_sql(pg_fixture_uri(p.primary),
              "SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'");
-    open_stream(p.uri, &epoch); /* notes that it is synchronous now */
-    assert_int_equal(epoch, 1);
+    /* The first append notes that it is synchronous now. */
     assert_int_equal(storm_start(&s, &(struct storm_options){ .uri = p.uri, .writers = 4 }), 0);
     read_standby_under_storm(&p, &s, 200);
     assert_int_equal(pg_fixture_signal(p.primary, SIGKILL), 0);
@@ -208,11 +230,46 @@ static void test_promoted_with_synchronous_standby(void **state)
     teardown_pair(&p);
 }
 
+/* A primary that ceased to wait for its standby promises nothing any more, and says so before the
+ * first event that nobody waited for. */
+static void test_no_longer_synchronous(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct storm s;
+    int64_t epoch;
+    setup_pair(&p, NULL);
+    const char *uri = pg_fixture_uri(p.primary);
+    script(uri, "ALTER SYSTEM SET synchronous_standby_names = 'second'");
+    script(uri, "SELECT pg_reload_conf()");
+    wait_sql(uri, "SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'sync'");
+    open_stream(p.uri, &epoch);
+    wait_sql(p.standby_uri, "SELECT synchronous FROM log_stream");
+    script(uri, "ALTER SYSTEM SET synchronous_standby_names = ''");
+    script(uri, "SELECT pg_reload_conf()");
+    wait_sql(uri, "SELECT count(*) = 1 FROM pg_stat_replication WHERE sync_state = 'async'");
+    assert_int_equal(storm_start(&s, &(struct storm_options){ .uri = p.uri, .writers = 2 }), 0);
+    assert_int_equal(storm_wait_done(&s, 20, WAIT_MS), 0);
+    storm_stop(&s);
+    wait_sql(p.standby_uri, "SELECT NOT synchronous FROM log_stream");
+    assert_int_equal(pg_fixture_signal(p.primary, SIGKILL), 0);
+    /* The new one is strict, which says nothing of the old one. Nobody follows it, so nothing is
+     * committed. */
+    script(pg_fixture_uri(p.standby), "SELECT pg_promote()");
+    script(pg_fixture_uri(p.standby), "ALTER SYSTEM SET synchronous_standby_names = 'third'");
+    script(pg_fixture_uri(p.standby), "SELECT pg_reload_conf()");
+    wait_sql(p.standby_uri, "log_synchronous()");
+    script(p.standby_uri, "BEGIN; SELECT 1 / (log_open('storm') = 2)::int; ROLLBACK");
+    storm_clear(&s);
+    teardown_pair(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_promoted_without_synchronous_standby),
         cmocka_unit_test(test_promoted_with_synchronous_standby),
+        cmocka_unit_test(test_no_longer_synchronous),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
