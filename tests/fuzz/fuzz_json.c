@@ -1,5 +1,5 @@
 /* Whatever text comes, reading ends with a verdict; what was read and obeys the rules is written
- * and read again as the same message. */
+ * and read again as the same message and written as the same text. */
 #include <string.h>
 
 #include "base/err.h"
@@ -12,7 +12,7 @@ static void write_and_read(const struct message_rules *rules, struct arena *aren
                            const ProtobufCMessage *message)
 {
     struct wire_fault fault = { 0 };
-    struct buf json = { 0 };
+    struct buf json = { 0 }, once_more = { 0 };
     ProtobufCMessage *back;
     uint8_t *a, *b;
     size_t a_size, b_size;
@@ -24,8 +24,11 @@ static void write_and_read(const struct message_rules *rules, struct arena *aren
         wire_pack(arena, message, &a, &a_size);
         wire_pack(arena, back, &b, &b_size);
         assert_always(a_size == b_size && memcmp(a, b, a_size) == 0);
+        json_from_message(rules, back, &once_more);
+        assert_always(strcmp(buf_text(&json), buf_text(&once_more)) == 0);
     }
     buf_clear(&json);
+    buf_clear(&once_more);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
