@@ -94,8 +94,15 @@ struct complaint_filter {
     const char *before;               /* ids smaller than this; NULL = from the newest */
     int count_max;
 };
-int store_complaint_list(struct pg *pg, struct arena *arena, const struct complaint_filter *filter,
-                         struct complaint_row **ret_rows, int *ret_count);
+/* For readers, through the cache: with the clocks. */
+struct complaint_seen {
+    struct complaint_row row;
+    struct clock *clocks;
+    int clock_count;
+};
+int store_complaint_see(struct request *rq, const char *id, struct complaint_seen *ret);
+int store_complaint_list(struct request *rq, const struct complaint_filter *filter,
+                         struct complaint_seen **ret_seen, int *ret_count);
 int store_complaint_order_sequence(struct tx *tx, int64_t *ret_sequence);
 /* Each writes the row's fields that its act changes, version included. */
 int store_complaint_state(struct tx *tx, const struct complaint_row *row);
@@ -130,6 +137,8 @@ void complaint_view(struct request *rq, const struct complaint_row *row, const s
                     int clock_count, Complaint *out);
 void clocks_view(struct request *rq, const struct clock *clocks, int clock_count, size_t *ret_count,
                  Clock ***ret_clocks);
+/* ERR_NOT_FOUND where the reader may not see it. */
+int complaint_see(struct request *rq, const char *id, struct complaint_seen *ret);
 int complaint_view_by_id(struct request *rq, const char *id, void *out);
 
 /* ---- events.c ---- */

@@ -13,36 +13,15 @@ int complaint_get(struct request *rq, const void *message, void *out)
     return complaint_view_by_id(rq, in->id, out);
 }
 
-static int visible_clocks(struct request *rq, const char *id, struct clock **ret_clocks,
-                          int *ret_count)
-{
-    struct complaint_row row;
-    int r = store_complaint_read(rq->pg, rq->arena, id, &row);
-    if (r < 0)
-        return r;
-    if (!principal_may_see(rq->actor, row.division, row.audience))
-        return err_set(ERR_NOT_FOUND, "no complaint %s", id);
-
-    struct clock **clocks;
-    int *counts;
-    r = clock_load_many(rq->pg, rq->arena, &(const char *){ row.id }, 1, &clocks, &counts);
-    if (r < 0)
-        return r;
-    *ret_clocks = clocks[0];
-    *ret_count = counts[0];
-    return 0;
-}
-
 int complaint_clocks(struct request *rq, const void *message, void *reply)
 {
     const ClocksRequest *in = message;
     ClocksResponse *out = reply;
-    struct clock *clocks;
-    int count;
-    int r = visible_clocks(rq, in->id, &clocks, &count);
+    struct complaint_seen seen;
+    int r = complaint_see(rq, in->id, &seen);
     if (r < 0)
         return r;
-    clocks_view(rq, clocks, count, &out->n_clocks, &out->clocks);
+    clocks_view(rq, seen.clocks, seen.clock_count, &out->n_clocks, &out->clocks);
     return 0;
 }
 
@@ -50,39 +29,30 @@ int complaint_explain(struct request *rq, const void *message, void *reply)
 {
     const ExplainRequest *in = message;
     ExplainResponse *out = reply;
-    struct clock *clocks;
-    int count;
-    int r = visible_clocks(rq, in->id, &clocks, &count);
+    struct complaint_seen seen;
+    int r = complaint_see(rq, in->id, &seen);
     if (r < 0)
         return r;
-    return clock_explain_view(clocks, count, in->clock_id, rq->reference, rq->arena, &out->days,
-                              &out->n_days);
+    return clock_explain_view(seen.clocks, seen.clock_count, in->clock_id, rq->reference, rq->arena,
+                              &out->days, &out->n_days);
 }
 
-static int list_views(struct request *rq, struct complaint_row *rows, int count, ListResponse *out)
+static void list_views(struct request *rq, const struct complaint_seen *seen, int count,
+                       ListResponse *out)
 {
-    const char **ids = arena_array(rq->arena, const char *, count);
-    for (int i = 0; i < count; i++)
-        ids[i] = rows[i].id;
-    struct clock **clocks;
-    int *clock_counts;
-    int r = clock_load_many(rq->pg, rq->arena, ids, count, &clocks, &clock_counts);
-    if (r < 0)
-        return r;
     out->complaints = arena_array(rq->arena, Complaint *, count);
     for (int i = 0; i < count; i++) {
         out->complaints[i] = wire_new(rq->arena, &complaint_rules);
-        complaint_view(rq, &rows[i], clocks[i], clock_counts[i], out->complaints[i]);
+        complaint_view(rq, &seen[i].row, seen[i].clocks, seen[i].clock_count, out->complaints[i]);
     }
     out->n_complaints = (size_t)count;
     rq->version = 0; /* a list has none */
-    return 0;
 }
 
 /* Of one complaint in an answer; its ids, numbers and clocks have a bound of their own. */
 static size_t texts_of(const void *item)
 {
-    const struct complaint_row *row = item;
+    const struct complaint_row *row = &((const struct complaint_seen *)item)->row;
     return strlen(row->title) + strlen(row->body) + strlen(row->place) + strlen(row->reply_text) +
            strlen(row->reply_basis) + strlen(row->visit_note) + 2048;
 }
@@ -103,16 +73,18 @@ int complaint_list(struct request *rq, const void *message, void *reply)
     if (r < 0)
         return r;
 
-    struct complaint_row *rows;
+    struct complaint_seen *seen;
     int count;
     filter.count_max = page_size + 1;
-    r = store_complaint_list(rq->pg, rq->arena, &filter, &rows, &count);
+    r = store_complaint_list(rq, &filter, &seen, &count);
     if (r < 0)
         return r;
-    int fit = page_fit(rows, sizeof(*rows), MIN(count, page_size), texts_of);
+    int fit = page_fit(seen, sizeof(*seen), MIN(count, page_size), texts_of);
     if (count > fit) {
         count = fit;
-        out->next_page_token = arena_strdup(rq->arena, page_token_seal(rq, in, rows[count - 1].id));
+        out->next_page_token =
+            arena_strdup(rq->arena, page_token_seal(rq, in, seen[count - 1].row.id));
     }
-    return list_views(rq, rows, count, out);
+    list_views(rq, seen, count, out);
+    return 0;
 }

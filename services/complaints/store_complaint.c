@@ -5,6 +5,7 @@
 #include "base/util.h"
 #include "complaints.h"
 #include "complaints_sql.h"
+#include "service/cached.h"
 
 int store_complaint_insert(struct tx *tx, const struct complaint_row *row, const uint8_t *digest)
 {
@@ -82,12 +83,81 @@ int store_complaint_read(struct pg *pg, struct arena *arena, const char *id,
     return 0;
 }
 
-int store_complaint_list(struct pg *pg, struct arena *arena, const struct complaint_filter *filter,
-                         struct complaint_row **ret_rows, int *ret_count)
+/* What readers see is made of two reads: the rows, and the clocks of those. */
+enum { SET_COMPLAINTS, SET_CLOCKS, SET_COUNT };
+
+static const char **ids_of(struct arena *arena, const struct pg_rows *rows)
 {
-    struct pg_rows rows;
+    const char **ids = arena_array(arena, const char *, rows->count + 1);
+    for (int i = 0; i < rows->count; i++)
+        ids[i] = pg_row_text(rows, i, 0);
+    return ids;
+}
+
+static int read_sets(struct request *rq, const struct pg_query *query,
+                     const struct pg_param *params, int count, struct pg_rows *sets)
+{
+    int r = pg_read(rq->pg, rq->arena, query, params, count, &sets[SET_COMPLAINTS]);
+    if (r < 0)
+        return r;
+    return clock_rows_read(rq->pg, rq->arena, ids_of(rq->arena, &sets[SET_COMPLAINTS]),
+                           sets[SET_COMPLAINTS].count, &sets[SET_CLOCKS]);
+}
+
+static struct complaint_seen *seen_of(struct arena *arena, const struct pg_rows *sets)
+{
+    const struct pg_rows *rows = &sets[SET_COMPLAINTS];
+    struct complaint_seen *list = arena_array(arena, struct complaint_seen, rows->count);
+    struct clock **clocks;
+    int *counts;
+    clock_rows_load(&sets[SET_CLOCKS], arena, ids_of(arena, rows), rows->count, &clocks, &counts);
+    for (int i = 0; i < rows->count; i++) {
+        read_row(rows, i, arena, &list[i].row);
+        list[i].clocks = clocks[i];
+        list[i].clock_count = counts[i];
+    }
+    return list;
+}
+
+/* As complaint_standing counts it, of what was read: where a commit came between the two reads it
+ * is a number that the complaint never had and never will have. */
+static struct cache_version version_of(const struct pg_rows *rows,
+                                       const struct complaint_seen *seen)
+{
+    struct cache_version v = { .epoch = pg_row_int(rows, 0, rows->columns - 1),
+                               .number = seen->row.version };
+    for (int i = 0; i < seen->clock_count; i++)
+        v.number += seen->clocks[i].row_version;
+    return v;
+}
+
+int store_complaint_see(struct request *rq, const char *id, struct complaint_seen *ret)
+{
+    struct pg_rows sets[SET_COUNT];
+    struct cached kept;
+    const struct pg_param key = pg_text(id);
+    int hit =
+        cached_row(rq, &Q_COMPLAINT_SEE, &Q_COMPLAINT_STANDING, &key, 1, sets, SET_COUNT, &kept);
+    int r = hit == 0 ? read_sets(rq, &Q_COMPLAINT_SEE, &key, 1, sets) : hit;
+    if (r < 0)
+        return err_wrap(r, "read complaint %s", id);
+    if (sets[SET_COMPLAINTS].count == 0)
+        return err_set(ERR_NOT_FOUND, "no complaint %s", id);
+    *ret = *seen_of(rq->arena, sets);
+    if (!hit) {
+        kept.version = version_of(&sets[SET_COMPLAINTS], ret);
+        cached_keep(&kept, sets, SET_COUNT);
+    }
+    return 0;
+}
+
+int store_complaint_list(struct request *rq, const struct complaint_filter *filter,
+                         struct complaint_seen **ret_seen, int *ret_count)
+{
+    struct pg_rows sets[SET_COUNT];
+    struct cached kept;
     struct pg_param params[7] = {
-        scope_param(arena, filter->scope.prefixes),
+        scope_param(rq->arena, filter->scope.prefixes),
         pg_int(filter->state),
         pg_code(filter->source),
         pg_text(filter->scope.audience),
@@ -101,17 +171,16 @@ int store_complaint_list(struct pg *pg, struct arena *arena, const struct compla
         params[count++] = pg_text(filter->external_id);
     } else if (filter->scope.counties) {
         query = &Q_COMPLAINT_LIST_COUNTY;
-        params[count++] = scope_param(arena, filter->scope.counties);
+        params[count++] = scope_param(rq->arena, filter->scope.counties);
     }
-    int r = pg_read(pg, arena, query, params, count, &rows);
+    int hit = cached_page(rq, &filter->scope, query, params, count, sets, SET_COUNT, &kept);
+    int r = hit == 0 ? read_sets(rq, query, params, count, sets) : hit;
     if (r < 0)
         return err_wrap(r, "list complaints");
-
-    struct complaint_row *list = arena_array(arena, struct complaint_row, rows.count);
-    for (int i = 0; i < rows.count; i++)
-        read_row(&rows, i, arena, &list[i]);
-    *ret_rows = list;
-    *ret_count = rows.count;
+    if (!hit)
+        cached_keep(&kept, sets, SET_COUNT);
+    *ret_seen = seen_of(rq->arena, sets);
+    *ret_count = sets[SET_COMPLAINTS].count;
     return 0;
 }
 

@@ -83,20 +83,23 @@ void complaint_view(struct request *rq, const struct complaint_row *row, const s
     rq->aggregate = out->id;
 }
 
+int complaint_see(struct request *rq, const char *id, struct complaint_seen *ret)
+{
+    struct complaint_seen seen;
+    int r = store_complaint_see(rq, id, &seen);
+    if (r < 0)
+        return r;
+    if (!principal_may_see(rq->actor, seen.row.division, seen.row.audience))
+        return err_set(ERR_NOT_FOUND, "no complaint %s", id);
+    *ret = seen;
+    return 0;
+}
+
 int complaint_view_by_id(struct request *rq, const char *id, void *out)
 {
-    struct complaint_row row;
-    int r = store_complaint_read(rq->pg, rq->arena, id, &row);
-    if (r < 0)
-        return r;
-    if (!principal_may_see(rq->actor, row.division, row.audience))
-        return err_set(ERR_NOT_FOUND, "no complaint %s", id);
-
-    struct clock **clocks;
-    int *counts;
-    r = clock_load_many(rq->pg, rq->arena, &(const char *){ row.id }, 1, &clocks, &counts);
-    if (r < 0)
-        return r;
-    complaint_view(rq, &row, clocks[0], counts[0], out);
-    return 0;
+    struct complaint_seen seen;
+    int r = complaint_see(rq, id, &seen);
+    if (r == 0)
+        complaint_view(rq, &seen.row, seen.clocks, seen.clock_count, out);
+    return r;
 }

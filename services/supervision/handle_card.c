@@ -24,7 +24,7 @@ int card_list(struct request *rq, const void *message, void *reply)
 
     struct card_row *rows;
     int count;
-    r = store_card_list(rq->pg, rq->arena, &filter, &rows, &count);
+    r = store_card_list(rq, &filter, &rows, &count);
     if (r < 0)
         return r;
     if (count == filter.page.count_max) {

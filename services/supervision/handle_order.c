@@ -35,7 +35,7 @@ int order_list(struct request *rq, const void *message, void *reply)
 
     struct order_row *rows;
     int count;
-    r = store_order_list(rq->pg, rq->arena, &filter, &rows, &count);
+    r = store_order_list(rq, &filter, &rows, &count);
     if (r < 0)
         return r;
     int fit = page_fit(rows, sizeof(*rows), MIN(count, filter.page.count_max - 1), texts_of);

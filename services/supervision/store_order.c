@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "base/util.h"
+#include "service/cached.h"
 #include "supervision.h"
 #include "supervision_sql.h"
 
@@ -155,12 +156,13 @@ int store_order_readdress(struct tx *tx, const struct order_row *row)
                             pg_text(row->matter.unit), pg_text(row->body), pg_int(row->version)));
 }
 
-int store_order_list(struct pg *pg, struct arena *arena, const struct order_filter *filter,
+int store_order_list(struct request *rq, const struct order_filter *filter,
                      struct order_row **ret_rows, int *ret_count)
 {
     struct pg_rows rows;
+    struct cached kept;
     struct pg_param params[] = {
-        scope_param(arena, filter->scope.prefixes),
+        scope_param(rq->arena, filter->scope.prefixes),
         pg_int(filter->state),
         pg_code(filter->subject),
         pg_bool(filter->cannot_escalate),
@@ -168,14 +170,17 @@ int store_order_list(struct pg *pg, struct arena *arena, const struct order_filt
         pg_instant(filter->page.before_at),
         pg_text(filter->page.before_id),
         pg_int(filter->page.count_max),
-        scope_param(arena, filter->scope.counties),
+        scope_param(rq->arena, filter->scope.counties),
     };
     int count = (int)ARRAY_LEN(params) - (filter->scope.counties ? 0 : 1);
-    int r = pg_read(pg, arena, filter->scope.counties ? &Q_ORDER_LIST_COUNTY : &Q_ORDER_LIST,
-                    params, count, &rows);
+    const struct pg_query *query = filter->scope.counties ? &Q_ORDER_LIST_COUNTY : &Q_ORDER_LIST;
+    int hit = cached_page(rq, &filter->scope, query, params, count, &rows, 1, &kept);
+    int r = hit == 0 ? pg_read(rq->pg, rq->arena, query, params, count, &rows) : hit;
     if (r < 0)
         return err_wrap(r, "list orders");
-    read_rows(&rows, arena, ret_rows, ret_count);
+    if (!hit)
+        cached_keep(&kept, &rows, 1);
+    read_rows(&rows, rq->arena, ret_rows, ret_count);
     return 0;
 }
 

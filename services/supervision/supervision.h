@@ -95,7 +95,8 @@ struct card_filter {
     int color, state;
     struct page page;
 };
-int store_card_list(struct pg *pg, struct arena *arena, const struct card_filter *filter,
+/* Through the cache, as the list of orders. */
+int store_card_list(struct request *rq, const struct card_filter *filter,
                     struct card_row **ret_rows, int *ret_count);
 
 /* `known[i]`: an order of that id was issued before. */
@@ -119,7 +120,7 @@ struct order_filter {
     bool cannot_escalate;
     struct page page;
 };
-int store_order_list(struct pg *pg, struct arena *arena, const struct order_filter *filter,
+int store_order_list(struct request *rq, const struct order_filter *filter,
                      struct order_row **ret_rows, int *ret_count);
 int store_order_stuck_count(struct pg *pg, struct arena *arena, int64_t *ret_count);
 

@@ -30,6 +30,22 @@ SELECT id, order_no, source, external_id, channel, type, urgency, category, titl
        reply_basis, replied_at, visit_reached, visit_solved, visit_satisfied, visit_note, visited_at
   FROM complaint WHERE id = $1;
 
+-- name: complaint_see
+-- The same for readers, and the epoch that its version is of.
+SELECT id, order_no, source, external_id, channel, type, urgency, category, title, body, place, division, unit,
+       audience, about_enforcement, caller_sealed, caller_key, confidential, wants_reply, received_at, filed_at,
+       state, version, redo_count, return_count, failed_visits, returned_by, return_limit, extended, reply_text,
+       reply_basis, replied_at, visit_reached, visit_solved, visit_satisfied, visit_note, visited_at,
+       (SELECT epoch FROM log_stream)
+  FROM complaint WHERE id = $1;
+
+-- name: complaint_standing
+-- What a kept answer is checked by: it rises with every change of the complaint and of its clocks.
+SELECT s.epoch, c.version + coalesce((SELECT sum(k.row_version) FROM clock k WHERE k.subject = c.id), 0)::bigint
+  FROM complaint c
+ CROSS JOIN log_stream s
+ WHERE c.id = $1;
+
 -- name: complaint_list
 SELECT id, order_no, source, external_id, channel, type, urgency, category, title, body, place, division, unit,
        audience, about_enforcement, caller_sealed, caller_key, confidential, wants_reply, received_at, filed_at,

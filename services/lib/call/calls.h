@@ -15,6 +15,7 @@
 #define CALL_CODES           17 /* 0 and the negated values of enum err */
 #define CALL_LATENCY_BUCKETS 14 /* 0.5 ms doubled, ..., 4 s; the last has no bound */
 
+struct cache;
 struct call;
 struct calls;
 struct loop;
@@ -40,6 +41,7 @@ struct calls_options {
     void (*on_commit)(void *ctx, int64_t head);
     void (*on_trouble)(void *ctx, const char *code); /* "storage_full"; NULL = it is over */
     struct pg_options pg;
+    struct cache *cache; /* of the workers, for queries; NULL = none */
     int workers, committers;
     int worker_queue_max, commit_queue_max;
     uint32_t budget_default_ms;

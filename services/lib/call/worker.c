@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/time.h"
+#include "cache/cache.h"
 #include "call/civil.h"
 #include "call/inside.h"
 #include "commit/link.h"
@@ -18,6 +19,7 @@ struct worker {
     struct workers *all;
     pthread_t thread;
     struct link link;
+    struct cache_conn *cache; /* NULL = none */
 };
 
 struct workers {
@@ -90,29 +92,33 @@ static int run_prepare(struct call *call, struct pg *pg)
     return r;
 }
 
-static int run_read(struct call *call, struct pg *pg)
+static int run_read(struct call *call, struct pg *pg, struct cache_conn *cache)
 {
     struct command *c = &call->command;
     struct request *rq = &c->rq;
     rq->pg = pg;
     c->out = wire_new(&call->arena, rq->method->response);
     int r = civil_now(pg, &call->arena, &rq->now_ms);
-    if (r == 0 && call->work == WORK_QUERY)
+    if (r == 0 && call->work == WORK_QUERY) {
+        rq->cache = cache;
         r = c->handler->query(rq, c->in, c->out);
-    else if (r == 0)
+        rq->cache = NULL;
+    } else if (r == 0) {
         r = c->handler->view(rq, c->replay, c->out);
+    }
     rq->pg = NULL;
     return r;
 }
 
-static int run_once(struct call *call, struct pg *pg)
+static int run_once(struct worker *w, struct call *call)
 {
     struct request *rq = &call->command.rq;
     rq->version = 0;
     rq->refusal = NULL;
     rq->field = NULL;
     err_clear();
-    return call->work == WORK_PREPARE ? run_prepare(call, pg) : run_read(call, pg);
+    return call->work == WORK_PREPARE ? run_prepare(call, w->link.pg)
+                                      : run_read(call, w->link.pg, w->cache);
 }
 
 /* 0 or the failure to answer with. */
@@ -121,7 +127,7 @@ static int run_until_done(struct worker *w, struct call *call)
     while (link_open(&w->link, call->command.deadline_ms)) {
         if (mono_ms() >= call->command.deadline_ms)
             return err_set_reason(ERR_NOT_EXECUTED, "expired", "its budget was spent in the queue");
-        int r = run_once(call, w->link.pg);
+        int r = run_once(w, call);
         if (r >= 0 || pg_alive(w->link.pg))
             return r;
         link_check(&w->link);
@@ -161,6 +167,7 @@ static void *worker_run(void *arg)
             break;
         run_call(w, call);
     }
+    cache_conn_free(w->cache);
     link_close(&w->link);
     return NULL;
 }
@@ -189,8 +196,10 @@ int workers_start(struct workers **ret, struct calls *cs)
         snprintf(name, sizeof(name), "worker-%d", i + 1);
         w->all = ws;
         link_init(&w->link, &ws->link_stop, &cs->options.pg, name);
+        w->cache = cache_conn_new(cs->options.cache);
         int r = thread_start(&w->thread, name, worker_run, w);
         if (r < 0) {
+            cache_conn_free(w->cache);
             workers_stop(ws);
             return r;
         }

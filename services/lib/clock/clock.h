@@ -91,6 +91,11 @@ void clock_id(const char *subject, int kind, char out[UUID_TEXT_SIZE]);
 /* Clocks of many subjects for answers, without locks: rows in the order of the ids. */
 int clock_load_many(struct pg *pg, struct arena *arena, const char *const *subjects,
                     int subject_count, struct clock ***ret_clocks, int **ret_counts);
+/* The same in two steps, for who keeps the rows meanwhile. */
+int clock_rows_read(struct pg *pg, struct arena *arena, const char *const *subjects,
+                    int subject_count, struct pg_rows *ret_rows);
+void clock_rows_load(const struct pg_rows *rows, struct arena *arena, const char *const *subjects,
+                     int subject_count, struct clock ***ret_clocks, int **ret_counts);
 /* Fills the contract's message; texts live in the arena and the snapshot. */
 void clock_view(const struct clock *c, const struct snapshot *reference, int64_t now_ms,
                 struct arena *arena, Clock *out);

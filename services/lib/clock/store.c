@@ -84,11 +84,8 @@ void store_fill_ids(struct pg_array *ids, const char *const *subjects, int count
 int store_clocks_by_subjects(struct pg *pg, struct arena *arena, const char *const *subjects,
                              int count, struct clock_row **ret, int *ret_count)
 {
-    struct pg_array ids;
     struct pg_rows rows;
-    store_fill_ids(&ids, subjects, count);
-    int r = pg_read(pg, arena, &Q_CLOCK_BY_SUBJECTS, PG_ARGS(pg_array_param(&ids)), &rows);
-    pg_array_clear(&ids);
+    int r = clock_rows_read(pg, arena, subjects, count, &rows);
     if (r < 0)
         return r;
     *ret = store_read_rows(&rows, arena);
@@ -317,14 +314,21 @@ int store_next_wake(struct tx *tx, int64_t *ret_at)
     return 0;
 }
 
-int clock_load_many(struct pg *pg, struct arena *arena, const char *const *subjects,
-                    int subject_count, struct clock ***ret_clocks, int **ret_counts)
+int clock_rows_read(struct pg *pg, struct arena *arena, const char *const *subjects,
+                    int subject_count, struct pg_rows *ret_rows)
 {
-    struct clock_row *rows;
-    int count;
-    int r = store_clocks_by_subjects(pg, arena, subjects, subject_count, &rows, &count);
-    if (r < 0)
-        return err_wrap(r, "clocks of %d subjects", subject_count);
+    struct pg_array ids;
+    store_fill_ids(&ids, subjects, subject_count);
+    int r = pg_read(pg, arena, &Q_CLOCK_BY_SUBJECTS, PG_ARGS(pg_array_param(&ids)), ret_rows);
+    pg_array_clear(&ids);
+    return r < 0 ? err_wrap(r, "clocks of %d subjects", subject_count) : 0;
+}
+
+void clock_rows_load(const struct pg_rows *read, struct arena *arena, const char *const *subjects,
+                     int subject_count, struct clock ***ret_clocks, int **ret_counts)
+{
+    int count = read->count;
+    struct clock_row *rows = store_read_rows(read, arena);
     struct clock *clocks = arena_array(arena, struct clock, count + 1);
     for (int i = 0; i < count; i++)
         clocks[i] = rows[i].c;
@@ -348,7 +352,16 @@ int clock_load_many(struct pg *pg, struct arena *arena, const char *const *subje
     }
     *ret_clocks = lists;
     *ret_counts = counts;
-    return 0;
+}
+
+int clock_load_many(struct pg *pg, struct arena *arena, const char *const *subjects,
+                    int subject_count, struct clock ***ret_clocks, int **ret_counts)
+{
+    struct pg_rows rows;
+    int r = clock_rows_read(pg, arena, subjects, subject_count, &rows);
+    if (r == 0)
+        clock_rows_load(&rows, arena, subjects, subject_count, ret_clocks, ret_counts);
+    return r;
 }
 
 int clock_figures_read(struct pg *pg, struct arena *arena, int64_t now_ms,

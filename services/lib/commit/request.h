@@ -10,6 +10,7 @@
 #include "log/tx.h"
 #include "wire/wire.h"
 
+struct cache_conn;
 struct principal;
 struct service;
 struct snapshot;
@@ -33,8 +34,9 @@ struct request {
         *digest;        /* commands: SHA-256 of method and known fields; what is created keeps it */
     int64_t if_version; /* 0 = any */
     const char *traceparent;
-    struct tx *tx;  /* apply only */
-    struct pg *pg;  /* queries, views and prepare: outside a transaction */
+    struct tx *tx;            /* apply only */
+    struct pg *pg;            /* queries, views and prepare: outside a transaction */
+    struct cache_conn *cache; /* queries alone: nothing with legal effect reads one; NULL = none */
     int64_t now_ms; /* apply: civil time after the locks; elsewhere: civil time at the start */
     void *prepared; /* what prepare leaves for apply; in the arena */
     const struct service *service;

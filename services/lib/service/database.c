@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/util.h"
+#include "log/log_unchanged.h"
 #include "service/replica.h"
 
 #define RETRY_S 1
@@ -72,6 +73,21 @@ static int step_migrate(struct service *s)
     return pg_migrate(s->settings.database, s->modules);
 }
 
+static int learn_place(struct service *s, struct pg *pg)
+{
+    struct arena arena;
+    const char *place;
+    uint8_t digest[SHA256_SIZE];
+    arena_init(&arena, 0);
+    int r = log_place(pg, &arena, &place);
+    if (r == 0) {
+        sha256(place, strlen(place), digest);
+        hex_encode(digest, SERVICE_PLACE_BYTES, s->place);
+    }
+    arena_clear(&arena);
+    return r;
+}
+
 static int step_open_stream(struct service *s)
 {
     struct pg *pg;
@@ -80,6 +96,8 @@ static int step_open_stream(struct service *s)
     if (r < 0)
         return r;
     r = log_open_stream(pg, s->definition->name, &epoch);
+    if (r == 0)
+        r = learn_place(s, pg);
     pg_close(pg);
     return r;
 }

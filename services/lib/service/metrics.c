@@ -12,7 +12,7 @@
 
 #define FIRST_BUCKET_S 0.0005
 
-static void family(struct buf *out, const char *name, const char *type, const char *help)
+void metrics_family(struct buf *out, const char *name, const char *type, const char *help)
 {
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -24,13 +24,13 @@ static void sample(struct buf *out, const char *name, double value)
 
 void metrics_gauge(struct buf *out, const char *name, const char *help, double value)
 {
-    family(out, name, "gauge", help);
+    metrics_family(out, name, "gauge", help);
     sample(out, name, value);
 }
 
 void metrics_counter(struct buf *out, const char *name, const char *help, double value)
 {
-    family(out, name, "counter", help);
+    metrics_family(out, name, "counter", help);
     sample(out, name, value);
 }
 
@@ -53,7 +53,8 @@ static void labelled(struct buf *out, const char *name, const char *label, const
 
 static void write_requests(struct buf *out, const struct calls_figures *f)
 {
-    family(out, "lujian_requests_total", "counter", "Answered requests by method and outcome.");
+    metrics_family(out, "lujian_requests_total", "counter",
+                   "Answered requests by method and outcome.");
     for (int i = 0; i < f->method_count; i++) {
         const struct method_figures *m = &f->methods[i];
         for (int code = 0; code < CALL_CODES; code++) {
@@ -62,8 +63,8 @@ static void write_requests(struct buf *out, const struct calls_figures *f)
                            m->method, code ? err_info(-code)->name : "ok", m->codes[code]);
         }
     }
-    family(out, "lujian_request_duration_seconds", "histogram",
-           "From arrival to the answer's leaving, by method.");
+    metrics_family(out, "lujian_request_duration_seconds", "histogram",
+                   "From arrival to the answer's leaving, by method.");
     for (int i = 0; i < f->method_count; i++) {
         const struct method_figures *m = &f->methods[i];
         const char *name = "lujian_request_duration_seconds";
@@ -91,7 +92,7 @@ static void write_requests(struct buf *out, const struct calls_figures *f)
 static void write_commits(struct buf *out, const struct committers_figures *f)
 {
     const char *name = "lujian_batch_commands";
-    family(out, name, "histogram", "Commands that shared a transaction.");
+    metrics_family(out, name, "histogram", "Commands that shared a transaction.");
     int64_t below = 0;
     for (int i = 0; i < COMMITTER_SIZE_BUCKETS - 1; i++) {
         below += f->sizes[i];
@@ -115,10 +116,10 @@ static void write_commits(struct buf *out, const struct committers_figures *f)
 
 static void write_queues(struct buf *out, const struct calls_figures *f)
 {
-    family(out, "lujian_queue_length", "gauge", "Requests that wait for a thread.");
+    metrics_family(out, "lujian_queue_length", "gauge", "Requests that wait for a thread.");
     labelled(out, "lujian_queue_length", "queue", "queries", f->worker_waiting);
     labelled(out, "lujian_queue_length", "queue", "commands", f->commits.waiting);
-    family(out, "lujian_connections", "gauge", "Open PostgreSQL connections by purpose.");
+    metrics_family(out, "lujian_connections", "gauge", "Open PostgreSQL connections by purpose.");
     labelled(out, "lujian_connections", "purpose", "workers", f->worker_connected);
     labelled(out, "lujian_connections", "purpose", "committers", f->commits.connected);
 }
@@ -142,7 +143,8 @@ static void write_door(struct buf *out, const struct service *s)
     metrics_counter(out, "lujian_door_messages_total", "Messages handed over by the door.",
                     (double)f.messages);
     metrics_counter(out, "lujian_door_bytes_total", "Bytes of those messages.", (double)f.bytes);
-    family(out, "lujian_door_dropped_total", "counter", "What the door let drop, by reason.");
+    metrics_family(out, "lujian_door_dropped_total", "counter",
+                   "What the door let drop, by reason.");
     for (size_t i = 0; i < ARRAY_LEN(dropped); i++)
         labelled(out, "lujian_door_dropped_total", "reason", dropped[i].reason,
                  (double)dropped[i].count);
@@ -164,8 +166,8 @@ static void write_client(struct buf *out, const struct service *s)
                      { "not_executed", f.not_executed },
                      { "unknown", f.unknown } };
     metrics_counter(out, "lujian_client_calls_total", "Calls to other services.", (double)f.calls);
-    family(out, "lujian_client_calls_troubled_total", "counter",
-           "Calls that met trouble, by kind.");
+    metrics_family(out, "lujian_client_calls_troubled_total", "counter",
+                   "Calls that met trouble, by kind.");
     for (size_t i = 0; i < ARRAY_LEN(outcomes); i++)
         labelled(out, "lujian_client_calls_troubled_total", "kind", outcomes[i].outcome,
                  (double)outcomes[i].count);
@@ -190,16 +192,16 @@ static void write_stream(struct buf *out, const struct service *s)
 
 static void write_consumers(struct buf *out, const StatusResponse *status)
 {
-    family(out, "lujian_consumer_position", "gauge", "Position of a consumer's cursor.");
+    metrics_family(out, "lujian_consumer_position", "gauge", "Position of a consumer's cursor.");
     for (size_t i = 0; i < status->n_consumers; i++)
         labelled(out, "lujian_consumer_position", "stream", status->consumers[i]->stream,
                  (double)status->consumers[i]->position);
-    family(out, "lujian_consumer_dead_letters", "gauge", "Parked events of a consumer.");
+    metrics_family(out, "lujian_consumer_dead_letters", "gauge", "Parked events of a consumer.");
     for (size_t i = 0; i < status->n_consumers; i++)
         labelled(out, "lujian_consumer_dead_letters", "stream", status->consumers[i]->stream,
                  (double)status->consumers[i]->dead_letters);
-    family(out, "lujian_consumer_stopped", "gauge",
-           "1 where the cursor does not match the log: rebase is an operator's decision.");
+    metrics_family(out, "lujian_consumer_stopped", "gauge",
+                   "1 where the cursor does not match the log: rebase is an operator's decision.");
     for (size_t i = 0; i < status->n_consumers; i++)
         labelled(out, "lujian_consumer_stopped", "stream", status->consumers[i]->stream,
                  status->consumers[i]->stopped);
@@ -207,7 +209,8 @@ static void write_consumers(struct buf *out, const StatusResponse *status)
 
 static void write_clocks(struct buf *out, const StatusResponse *status)
 {
-    family(out, "lujian_clocks", "gauge", "Statutory clocks by what is to be said of them.");
+    metrics_family(out, "lujian_clocks", "gauge",
+                   "Statutory clocks by what is to be said of them.");
     labelled(out, "lujian_clocks", "state", "due", (double)status->clocks_due);
     labelled(out, "lujian_clocks", "state", "overdue", (double)status->clocks_overdue);
     labelled(out, "lujian_clocks", "state", "failing", (double)status->clocks_failing);
@@ -220,7 +223,8 @@ static void write_alarms(struct buf *out, struct service *s)
     int64_t dropped;
     int count = alarms_copy(&s->alarms, alarms, &dropped);
     metrics_gauge(out, "lujian_alarms", "Alarms that stand.", count);
-    family(out, "lujian_alarm_since_seconds", "gauge", "Civil time at which an alarm was raised.");
+    metrics_family(out, "lujian_alarm_since_seconds", "gauge",
+                   "Civil time at which an alarm was raised.");
     for (int i = 0; i < count; i++) {
         char name[128];
         snprintf(name, sizeof(name), "%.48s %.64s", alarms[i].code, alarms[i].subject);
@@ -253,6 +257,8 @@ void metrics_write(struct buf *out, struct service *s, const StatusResponse *sta
         write_door(out, s);
         write_stream(out, s);
     }
+    if (s->cache)
+        caches_metrics(out, s);
     if (s->client)
         write_client(out, s);
     if (status && status->n_consumers)

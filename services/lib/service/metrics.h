@@ -8,6 +8,8 @@
 
 /* `status` is the replica's, NULL where it could not be had. On the loop thread. */
 void metrics_write(struct buf *out, struct service *s, const StatusResponse *status);
+/* The head of a family; its samples follow. */
+void metrics_family(struct buf *out, const char *name, const char *type, const char *help);
 /* One family of one sample. */
 void metrics_gauge(struct buf *out, const char *name, const char *help, double value);
 void metrics_counter(struct buf *out, const char *name, const char *help, double value);

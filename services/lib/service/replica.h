@@ -7,6 +7,7 @@
 #include "base/sha.h"
 #include "bus/client.h"
 #include "bus/door.h"
+#include "cache/cache.h"
 #include "call/calls.h"
 #include "http/http.h"
 #include "log/tail.h"
@@ -19,6 +20,7 @@
 
 #define SERVICE_MODULES_MAX   8
 #define SERVICE_LINKS_MAX     16
+#define SERVICE_PLACE_BYTES   8
 #define SERVICE_FOLLOWERS_MAX 8
 #define TICK_MS               100
 #define PULSE_IDLE_MS         1000
@@ -34,6 +36,7 @@ struct service {
     struct conf conf;
     struct settings settings;
     uint8_t page_key[SHA256_SIZE];
+    char place[2 * SERVICE_PLACE_BYTES + 1]; /* which database this is, digested: in cache keys */
     const struct pg_module *modules[SERVICE_MODULES_MAX + 1];
     struct pg_options pg;
     struct {
@@ -53,6 +56,7 @@ struct service {
 
     /* NULL in a service without methods of its own: the edge */
     struct calls *calls;
+    struct cache *cache; /* NULL = none */
     struct door *door;
     struct tail *tail;
     _Atomic(struct feeds *) feeds;           /* the tail's thread wakes them */
@@ -77,6 +81,10 @@ struct service {
 int database_open(struct service *s, bool migrate_only);
 /* The options of a connection that is named after its purpose; they live as long as the replica. */
 const struct pg_options *service_link(struct service *s, const char *purpose);
+
+/* caches.c: opens the cache, where one is configured. */
+int caches_open(struct service *s);
+void caches_metrics(struct buf *out, const struct service *s);
 
 /* page_token.c: the key of page tokens, from keys-dir. */
 int page_key_load(struct service *s);

@@ -103,6 +103,7 @@ static int start_calls(struct service *s)
         .on_commit = stream_on_commit,
         .on_trouble = on_trouble,
         .pg = s->pg,
+        .cache = s->cache,
         .workers = s->settings.workers,
         .committers = s->settings.committers,
         .worker_queue_max = (int)conf_int(conf, "queue-queries"),
@@ -202,6 +203,8 @@ static int start_parts(struct service *s)
         r = start_client(s);
     if (r == 0 && s->definition->start)
         r = s->definition->start(s);
+    if (r == 0 && !edge)
+        r = caches_open(s);
     if (r == 0 && !edge)
         r = start_calls(s);
     if (r == 0 && !edge)
@@ -311,6 +314,7 @@ static void stop_parts(struct service *s)
         stream_stop(s);
         door_close(s->door);
         calls_free(s->calls);
+        cache_close(s->cache);
     }
     follow_close_feeds(s);
     if (s->client)
