@@ -9,7 +9,7 @@
 
 int store_complaint_insert(struct tx *tx, const struct complaint_row *row, const uint8_t *digest)
 {
-    return tx_write(
+    return tx_gather(
         tx, &Q_COMPLAINT_INSERT,
         PG_ARGS(
             pg_text(row->id), pg_text(row->order_no), pg_text(row->source),
@@ -252,10 +252,10 @@ int store_complaint_reopened(struct tx *tx, const struct complaint_row *row)
 
 int store_act(struct tx *tx, const struct complaint_row *row, const struct act *act)
 {
-    return tx_write(tx, &Q_COMPLAINT_ACT_INSERT,
-                    PG_ARGS(pg_text(row->id), pg_int(row->version),
-                            pg_text(action_name(act->action)), pg_int(act->at),
-                            pg_text(act->principal),
-                            act->has_reached ? pg_bool(act->reached) : pg_null(),
-                            pg_text(act->unit), pg_text(act->note)));
+    return tx_gather(tx, &Q_COMPLAINT_ACT_INSERT,
+                     PG_ARGS(pg_text(row->id), pg_int(row->version),
+                             pg_text(action_name(act->action)), pg_int(act->at),
+                             pg_text(act->principal),
+                             act->has_reached ? pg_bool(act->reached) : pg_null(),
+                             pg_text(act->unit), pg_text(act->note)));
 }

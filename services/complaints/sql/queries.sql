@@ -5,8 +5,11 @@ SELECT nextval('complaint_order_seq');
 INSERT INTO complaint (id, order_no, source, external_id, digest, channel, type, urgency, category, title, body,
                        place, division, unit, audience, about_enforcement, caller_sealed, caller_key,
                        confidential, wants_reply, received_at, filed_at, state, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-        $24);
+SELECT *
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::smallint[], $7::smallint[],
+              $8::smallint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+              $16::boolean[], $17::bytea[], $18::text[], $19::boolean[], $20::boolean[], $21::bigint[], $22::bigint[],
+              $23::smallint[], $24::bigint[]);
 
 -- name: complaint_natural
 -- LIMIT keeps each lookup one by index, however the table was when this was planned.
@@ -110,4 +113,5 @@ UPDATE complaint SET state = $2, version = $3, redo_count = 0, failed_visits = 0
 
 -- name: complaint_act_insert
 INSERT INTO complaint_act (complaint_id, version, action, acted_at, principal, reached, unit, note)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+SELECT *
+  FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::boolean[], $7::text[], $8::text[]);

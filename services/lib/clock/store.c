@@ -95,7 +95,7 @@ int store_clocks_by_subjects(struct pg *pg, struct arena *arena, const char *con
 
 int store_clock_insert(struct tx *tx, const struct clock_subject *subject, const struct clock *c)
 {
-    return tx_write(
+    return tx_gather(
         tx, &Q_CLOCK_INSERT,
         PG_ARGS(pg_text(subject->id), pg_int(c->kind), pg_text(c->id), pg_int(c->term),
                 pg_text(subject->division), pg_text(subject->audience), pg_text(subject->unit),
@@ -124,11 +124,11 @@ int store_clock_update(struct tx *tx, const struct clock_subject *subject, const
 int store_clock_ledger(struct tx *tx, const struct clock *was, const struct clock *c,
                        const char *what, int64_t at, const char *reason)
 {
-    return tx_write(tx, &Q_CLOCK_LEDGER_INSERT,
-                    PG_ARGS(pg_text(c->id), pg_int(c->row_version), pg_text(what), pg_int(at),
-                            pg_int(c->term), pg_int(was->started_at), pg_int(was->due_at),
-                            pg_text(was->rule), pg_int(was->rule_version), pg_int(c->due_at),
-                            pg_int(c->calendar_position), pg_text(reason)));
+    return tx_gather(tx, &Q_CLOCK_LEDGER_INSERT,
+                     PG_ARGS(pg_text(c->id), pg_int(c->row_version), pg_text(what), pg_int(at),
+                             pg_int(c->term), pg_int(was->started_at), pg_int(was->due_at),
+                             pg_text(was->rule), pg_int(was->rule_version), pg_int(c->due_at),
+                             pg_int(c->calendar_position), pg_text(reason)));
 }
 
 int store_clock_readdress(struct tx *tx, const struct clock_subject *subject)

@@ -36,6 +36,12 @@ int tx_write(struct tx *tx, const struct pg_query *query, const struct pg_param 
     return pg_write(tx->pg, query, params, count);
 }
 
+int tx_gather(struct tx *tx, const struct pg_query *query, const struct pg_param *params, int count)
+{
+    tx->wrote = true;
+    return pg_gather(tx->pg, query, params, count);
+}
+
 int tx_read(struct tx *tx, const struct pg_query *query, const struct pg_param *params, int count,
             struct pg_rows *ret_rows)
 {

@@ -38,6 +38,9 @@ int tx_begin(struct tx *tx, struct pg *pg, struct arena *arena);
  * held. */
 int tx_now(struct tx *tx);
 int tx_write(struct tx *tx, const struct pg_query *query, const struct pg_param *params, int count);
+/* A row of a statement that takes many: see pg_gather. */
+int tx_gather(struct tx *tx, const struct pg_query *query, const struct pg_param *params,
+              int count);
 int tx_read(struct tx *tx, const struct pg_query *query, const struct pg_param *params, int count,
             struct pg_rows *ret_rows);
 

@@ -121,6 +121,7 @@ void pg_close(struct pg *pg)
 {
     if (!pg)
         return;
+    pg_gathered_forget(pg);
     PQclear(pg->result);
     PQfinish(pg->conn);
     free(pg->pending);

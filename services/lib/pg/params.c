@@ -154,6 +154,19 @@ void pg_array_add_bytes(struct pg_array *a, const void *data, size_t size)
     element_end(a);
 }
 
+void pg_array_add_param(struct pg_array *a, const struct pg_param *p)
+{
+    if (p->binary) {
+        pg_array_add_bytes(a, p->data, (size_t)p->length);
+    } else if (p->inline_used) { /* a number or t, f: nothing to quote */
+        element_begin(a);
+        buf_add(&a->text, p->inline_text, (size_t)p->length);
+        element_end(a);
+    } else {
+        pg_array_add_text(a, p->data);
+    }
+}
+
 struct pg_param pg_array_param(struct pg_array *a)
 {
     return pg_text(a->count ? buf_text(&a->text) : "{}");

@@ -121,6 +121,13 @@ const uint8_t *pg_row_bytes(const struct pg_rows *rows, int row, int column, str
 int pg_begin(struct pg *pg);
 /* Queues a statement; its failure shows at the next read or at commit. */
 int pg_write(struct pg *pg, const struct pg_query *query, const struct pg_param *params, int count);
+/* Queues one row of a statement that takes many: its parameters are arrays, read by unnest, and
+ * these are an element of each. Rows that are gathered one after the other go to the server as few
+ * statements; whatever else is queued or read comes after all of them. Rows of different statements
+ * overtake one another, so they are of different tables. For a statement that runs once a row its
+ * start costs more than its row. */
+int pg_gather(struct pg *pg, const struct pg_query *query, const struct pg_param *params,
+              int count);
 /* Flushes what is queued, then runs this one and returns its rows. An SQL error is ERR_INTERNAL, or
  * ERR_AGAIN where the same may succeed later (40001, 40P01, 55P03, 57014, 25P03, classes 53, 57,
  * 58), with the SQLSTATE in err_last(); a lost link is ERR_AGAIN with 08006, and pg_alive is false.

@@ -24,10 +24,19 @@
 #define PG_CONNECT_TIMEOUT_S  5
 #define PG_STATEMENT_NAME_MAX 40 /* with an alias' suffix it is 63, an identifier's length */
 #define PG_PARAMS_MAX         64
+#define PG_GATHERED_MAX       4 /* statements that gather rows at a time */
 
 struct pg_pending {
     const struct pg_query *query; /* NULL = a Sync */
     size_t bytes;                 /* of a Sync: of its whole group */
+};
+
+/* Rows of one statement that wait to be sent together: gather.c. */
+struct pg_gathered {
+    const struct pg_query *query; /* NULL = free */
+    int column_count;
+    size_t bytes;
+    struct pg_array columns[PG_PARAMS_MAX];
 };
 
 struct pg {
@@ -44,6 +53,8 @@ struct pg {
     const struct pg_query **aliased; /* statements that are prepared under their longer name too */
     size_t aliased_count;
 
+    struct pg_gathered *gathered[PG_GATHERED_MAX]; /* in order of their first row; NULL = no more */
+
     PGresult *result; /* of the last statement that succeeded */
     /* The first failure that the caller has not been told; in a transaction it stays until the
      * rollback. */
@@ -56,6 +67,12 @@ extern const struct pg_query pg_begin_query;
 
 size_t pg_statement_bytes(const struct pg_query *query, const struct pg_param *params, int count);
 int pg_prepare(struct pg *pg, const struct pg_query *query, const char *name);
+/* Queues one statement as it is, behind nothing. */
+int pg_queue(struct pg *pg, const struct pg_query *query, const struct pg_param *params, int count);
+/* Queues what was gathered; forgets it. */
+int pg_gathered_queue(struct pg *pg);
+void pg_gathered_forget(struct pg *pg);
+void pg_array_add_param(struct pg_array *a, const struct pg_param *p);
 /* Ends the open group with a Sync, which sends it. */
 int pg_group_close(struct pg *pg);
 /* Closes the group and reads until nothing is awaited. 0, or the failure. */

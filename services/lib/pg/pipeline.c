@@ -187,7 +187,9 @@ int pg_group_close(struct pg *pg)
 
 int pg_drain(struct pg *pg)
 {
-    int r = pg->alive ? pg_group_close(pg) : pg_fail_link(pg, "drain");
+    int r = pg_gathered_queue(pg);
+    if (r >= 0)
+        r = pg->alive ? pg_group_close(pg) : pg_fail_link(pg, "drain");
     while (r >= 0 && pg->pending_count)
         r = take_next(pg);
     if (!pg->failed)
@@ -273,8 +275,7 @@ static int queue_large(struct pg *pg, const struct pg_query *query, const struct
     return pg_group_close(pg);
 }
 
-static int queue_statement(struct pg *pg, const struct pg_query *query,
-                           const struct pg_param *params, int count)
+int pg_queue(struct pg *pg, const struct pg_query *query, const struct pg_param *params, int count)
 {
     assert_always(count >= 0 && count <= PG_PARAMS_MAX);
     if (pg->failed)
@@ -299,7 +300,9 @@ static int queue_statement(struct pg *pg, const struct pg_query *query,
 
 int pg_write(struct pg *pg, const struct pg_query *query, const struct pg_param *params, int count)
 {
-    int r = queue_statement(pg, query, params, count);
+    int r = pg_gathered_queue(pg);
+    if (r >= 0)
+        r = pg_queue(pg, query, params, count);
     if (r < 0 && !pg->in_transaction)
         pg->failed = false;
     return r;

@@ -77,6 +77,7 @@ int pg_script(struct pg *pg, const char *sql)
 void pg_rollback(struct pg *pg)
 {
     struct err_detail kept = *err_last();
+    pg_gathered_forget(pg);
     if (pg->alive)
         pg_drain(pg);
     pg->failed = false;

@@ -2,8 +2,15 @@
 INSERT INTO clock (subject, kind, id, term, division, audience, unit, about_enforcement, started_at, due_at, due_on,
                    provisional, cancelled, rule, rule_version, extended_days, calendar_position,
                    next_rung, next_at, next_provisional, last_rung, last_fired_at, row_version)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, false, $13, $14, $15, $16, nullif($17::smallint, 0), $18,
-        $19, nullif($20::smallint, 0), $21, 1);
+SELECT v.subject, v.kind, v.id, v.term, v.division, v.audience, v.unit, v.about_enforcement, v.started_at, v.due_at,
+       v.due_on, v.provisional, false, v.rule, v.rule_version, v.extended_days, v.calendar_position,
+       nullif(v.next_rung, 0), v.next_at, v.next_provisional, nullif(v.last_rung, 0), v.last_fired_at, 1
+FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::boolean[],
+            $9::bigint[], $10::bigint[], $11::integer[], $12::boolean[], $13::text[], $14::integer[], $15::integer[],
+            $16::bigint[], $17::smallint[], $18::bigint[], $19::boolean[], $20::smallint[], $21::bigint[])
+    AS v (subject, kind, id, term, division, audience, unit, about_enforcement, started_at, due_at, due_on, provisional,
+          rule, rule_version, extended_days, calendar_position, next_rung, next_at, next_provisional, last_rung,
+          last_fired_at);
 
 -- name: clock_update
 UPDATE clock
@@ -17,7 +24,9 @@ WHERE subject = $1 AND kind = $2;
 -- name: clock_ledger_insert
 INSERT INTO clock_ledger (clock_id, row_version, what, at, term, was_started_at, was_due_at, was_rule,
                           was_rule_version, due_at, calendar_position, reason)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+SELECT *
+FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::integer[], $6::bigint[], $7::bigint[], $8::text[],
+            $9::integer[], $10::bigint[], $11::bigint[], $12::text[]);
 
 -- name: clock_readdress
 UPDATE clock

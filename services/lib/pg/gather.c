@@ -1,0 +1,109 @@
+/* Gathered rows: what many commands of a batch write into the same table, sent as one statement.
+ *
+ * Invariant: a statement never grows past what fits into one group, unless one row alone does. */
+#include <stdlib.h>
+
+#include "pg/pg_inside.h"
+
+/* A column's share besides its elements: its length, its format, its braces. */
+#define COLUMN_BYTES 8
+#define ROOM         (PG_GROUP_BYTES_MAX - 128) /* the rest of the statement, and its Sync */
+
+static size_t element_bytes(const struct pg_param *p)
+{
+    enum { QUOTES_AND_COMMA = 3, HEX_MARK = 3 };
+    size_t length = pg_param_value(p) ? (size_t)p->length : sizeof("NULL");
+    return QUOTES_AND_COMMA + (p->binary ? HEX_MARK + 2 * length : length);
+}
+
+static size_t row_bytes(const struct pg_param *params, int count)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < count; i++)
+        bytes += element_bytes(&params[i]);
+    return bytes;
+}
+
+static void gathered_free(struct pg_gathered *g)
+{
+    for (int i = 0; i < g->column_count; i++)
+        pg_array_clear(&g->columns[i]);
+    free(g);
+}
+
+static void forget(struct pg *pg, int i)
+{
+    for (; i + 1 < PG_GATHERED_MAX; i++)
+        pg->gathered[i] = pg->gathered[i + 1];
+    pg->gathered[i] = NULL;
+}
+
+/* It is taken off before it is queued: to queue a large one is to drain, and to drain comes here.
+ */
+static int queue_one(struct pg *pg, int i)
+{
+    struct pg_gathered *g = pg->gathered[i];
+    struct pg_param params[PG_PARAMS_MAX];
+    forget(pg, i);
+    for (int column = 0; column < g->column_count; column++)
+        params[column] = pg_array_param(&g->columns[column]);
+    int r = pg_queue(pg, g->query, params, g->column_count);
+    gathered_free(g);
+    return r;
+}
+
+int pg_gathered_queue(struct pg *pg)
+{
+    int r = 0;
+    while (r >= 0 && pg->gathered[0])
+        r = queue_one(pg, 0);
+    return r;
+}
+
+void pg_gathered_forget(struct pg *pg)
+{
+    for (int i = 0; i < PG_GATHERED_MAX; i++) {
+        if (pg->gathered[i])
+            gathered_free(pg->gathered[i]);
+        pg->gathered[i] = NULL;
+    }
+}
+
+/* The place of the statement, with room for the row; makes both. */
+static int find_place(struct pg *pg, const struct pg_query *query, size_t bytes, int count)
+{
+    int i = 0, r = 0;
+    while (i < PG_GATHERED_MAX && pg->gathered[i] && pg->gathered[i]->query != query)
+        i++;
+    if (i == PG_GATHERED_MAX || (pg->gathered[i] && pg->gathered[i]->bytes + bytes > ROOM)) {
+        r = i == PG_GATHERED_MAX ? pg_gathered_queue(pg) : queue_one(pg, i);
+        for (i = 0; i < PG_GATHERED_MAX && pg->gathered[i];)
+            i++;
+    }
+    if (r < 0 || pg->gathered[i])
+        return r < 0 ? r : i;
+    struct pg_gathered *g = calloc(1, sizeof(*g));
+    assert_always(g);
+    g->query = query;
+    g->column_count = count;
+    g->bytes = COLUMN_BYTES * (size_t)count;
+    for (int column = 0; column < count; column++)
+        pg_array_init(&g->columns[column]);
+    pg->gathered[i] = g;
+    return i;
+}
+
+int pg_gather(struct pg *pg, const struct pg_query *query, const struct pg_param *params, int count)
+{
+    assert_always(pg->in_transaction && count > 0 && count <= PG_PARAMS_MAX);
+    if (pg->failed)
+        return pg_fail_again(pg);
+    size_t bytes = row_bytes(params, count);
+    int i = find_place(pg, query, bytes, count);
+    if (i < 0)
+        return i;
+    for (int column = 0; column < count; column++)
+        pg_array_add_param(&pg->gathered[i]->columns[column], &params[column]);
+    pg->gathered[i]->bytes += bytes;
+    return 0;
+}

@@ -1,0 +1,215 @@
+/* Gathered rows: nothing of them is lost, changed or late, however many they are and whatever is
+ * queued between. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "base/util.h"
+#include "pg/tests/pg_fixture.h"
+
+static const struct pg_query row_query = {
+    .name = "g_row",
+    .sql = "INSERT INTO g (n, t, b, f) SELECT * FROM unnest($1::bigint[], $2::text[], $3::bytea[], "
+           "$4::boolean[])"
+};
+static const struct pg_query other_queries[] = {
+    { .name = "g_o0", .sql = "INSERT INTO o (n) SELECT * FROM unnest($1::bigint[])" },
+    { .name = "g_o1", .sql = "INSERT INTO o (n) SELECT * FROM unnest($1::bigint[])" },
+    { .name = "g_o2", .sql = "INSERT INTO o (n) SELECT * FROM unnest($1::bigint[])" },
+    { .name = "g_o3", .sql = "INSERT INTO o (n) SELECT * FROM unnest($1::bigint[])" },
+};
+static const struct pg_query double_query = { .name = "g_double", .sql = "UPDATE g SET n = 2 * n" };
+static const struct pg_query count_query = { .name = "g_count",
+                                             .sql = "SELECT count(*), sum(n) FROM g" };
+static const struct pg_query others_query = { .name = "g_others",
+                                              .sql = "SELECT count(*), sum(n) FROM o" };
+static const struct pg_query get_query = { .name = "g_get",
+                                           .sql = "SELECT t, b, f FROM g WHERE n = $1" };
+/* How many statements wrote the rows: each has a command id of its own. */
+static const struct pg_query statements_query = { .name = "g_statements",
+                                                  .sql =
+                                                      "SELECT count(DISTINCT cmin::text) FROM g" };
+static const struct pg_query *const queries[] = {
+    &row_query,    &other_queries[0], &other_queries[1], &other_queries[2], &other_queries[3],
+    &double_query, &count_query,      &others_query,     &get_query,        &statements_query,
+    NULL
+};
+static const struct pg_migration migrations[] = {
+    { .number = 1,
+      .name = "g",
+      .sha256 = "g1",
+      .sql = "CREATE TABLE g (n bigint PRIMARY KEY, t text, b bytea, f boolean);"
+             "CREATE TABLE o (n bigint)" },
+    { .number = 0 },
+};
+static const struct pg_module module = { .name = "g",
+                                         .queries = queries,
+                                         .migrations = migrations };
+static const struct pg_module *const modules[] = { &module, NULL };
+
+static struct pg_fixture *fixture;
+static struct pg *pg;
+static struct arena arena;
+
+static int setup_group(void **state)
+{
+    (void)state;
+    fixture = pg_fixture_open(modules);
+    return fixture ? 0 : -1;
+}
+
+static int teardown_group(void **state)
+{
+    (void)state;
+    pg_fixture_close(fixture);
+    return 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    arena_init(&arena, 0);
+    pg = pg_fixture_connect(fixture, pg_fixture_database(fixture));
+    return pg ? pg_begin(pg) : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    pg_close(pg);
+    arena_clear(&arena);
+    return 0;
+}
+
+static int gather(int64_t n, const char *text)
+{
+    return pg_gather(pg, &row_query,
+                     PG_ARGS(pg_int(n), pg_text(text), pg_bytes(&n, sizeof(n)), pg_bool(n % 2)));
+}
+
+static int64_t ask(const struct pg_query *query, int column)
+{
+    struct pg_rows rows;
+    assert_int_equal(pg_read(pg, &arena, query, PG_NO_ARGS, &rows), 0);
+    return pg_row_int(&rows, 0, column);
+}
+
+/* Every kind of value, as it would have been written alone. */
+static void test_values(void **state)
+{
+    (void)state;
+    static const char *const texts[] = { "",     "NULL", "null",  "{}",  "a,b",  "\"", "\\",
+                                         "\\\"", "'",    "\n\t ", " x ", "占道", NULL };
+    static const uint8_t bytes[] = { 0, '\\', '"', 0xff };
+    struct pg_rows rows;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        assert_int_equal(pg_gather(pg, &row_query,
+                                   PG_ARGS(pg_int((int64_t)i), pg_text(texts[i]),
+                                           i % 2 ? pg_null() : pg_bytes(bytes, i % 5),
+                                           i % 3 ? pg_bool(i % 3 == 1) : pg_null())),
+                         0);
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        assert_int_equal(pg_read(pg, &arena, &get_query, PG_ARGS(pg_int((int64_t)i)), &rows), 0);
+        assert_int_equal(rows.count, 1);
+        assert_int_equal(pg_row_is_null(&rows, 0, 0), !texts[i]);
+        assert_string_equal(pg_row_text(&rows, 0, 0), texts[i] ? texts[i] : "");
+        assert_int_equal(pg_row_is_null(&rows, 0, 1), i % 2);
+        if (i % 2 == 0) {
+            size_t size;
+            const uint8_t *data = pg_row_bytes(&rows, 0, 1, &arena, &size);
+            assert_int_equal(size, i % 5);
+            assert_memory_equal(data, bytes, size);
+        }
+        assert_int_equal(pg_row_is_null(&rows, 0, 2), i % 3 == 0);
+        assert_int_equal(pg_row_bool(&rows, 0, 2), i % 3 == 1);
+    }
+}
+
+/* Few statements for many small rows; a row that is larger than a group goes alone. */
+static void test_many(void **state)
+{
+    (void)state;
+    enum { ROWS = 1000, LARGE = 100000 };
+    char *large = arena_alloc(&arena, LARGE + 1);
+    memset(large, 'x', LARGE);
+    large[LARGE] = '\0';
+    for (int i = 1; i <= ROWS; i++)
+        assert_int_equal(gather(i, i % 100 == 50 ? large : "short"), 0);
+    assert_int_equal(ask(&count_query, 0), ROWS);
+    assert_int_equal(ask(&count_query, 1), ROWS * (ROWS + 1) / 2);
+    int64_t statements = ask(&statements_query, 0);
+    assert_in_range(statements, 2, 40);
+}
+
+/* A write comes after what was gathered before it and before what is gathered after it. */
+static void test_order(void **state)
+{
+    (void)state;
+    assert_int_equal(gather(1, "before"), 0);
+    assert_int_equal(pg_write(pg, &double_query, PG_NO_ARGS), 0);
+    assert_int_equal(gather(3, "after"), 0);
+    assert_int_equal(ask(&count_query, 1), 2 + 3);
+    assert_int_equal(gather(10, "last"), 0);
+    assert_int_equal(pg_commit_with(pg, &arena, NULL, PG_NO_ARGS, NULL), PG_DONE);
+    assert_int_equal(ask(&count_query, 1), 2 + 3 + 10);
+}
+
+/* More statements at a time than there are places. */
+static void test_places(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(gather(i, "x"), 0);
+        for (size_t k = 0; k < ARRAY_LEN(other_queries); k++)
+            assert_int_equal(pg_gather(pg, &other_queries[k], PG_ARGS(pg_int(i))), 0);
+    }
+    assert_int_equal(ask(&count_query, 0), 50);
+    assert_int_equal(ask(&others_query, 0), 50 * 4);
+    assert_int_equal(ask(&others_query, 1), 4 * 49 * 50 / 2);
+}
+
+/* A row that cannot be written costs the transaction, and nothing of it stays behind. */
+static void test_failure(void **state)
+{
+    (void)state;
+    struct pg_rows rows;
+    assert_int_equal(gather(1, "x"), 0);
+    assert_int_equal(gather(1, "again"), 0);
+    assert_true(pg_read(pg, &arena, &count_query, PG_NO_ARGS, &rows) < 0);
+    assert_string_equal(err_last()->sqlstate, "23505");
+    assert_true(gather(2, "x") < 0);
+    pg_rollback(pg);
+    assert_int_equal(ask(&count_query, 0), 0);
+}
+
+static void test_forgotten(void **state)
+{
+    (void)state;
+    assert_int_equal(gather(1, "x"), 0);
+    pg_rollback(pg);
+    assert_int_equal(pg_begin(pg), 0);
+    assert_int_equal(gather(2, "x"), 0);
+    assert_int_equal(pg_commit_with(pg, &arena, NULL, PG_NO_ARGS, NULL), PG_DONE);
+    assert_int_equal(ask(&count_query, 1), 2);
+    assert_int_equal(pg_begin(pg), 0);
+    assert_int_equal(gather(3, "never sent"), 0); /* the connection is closed with it */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_values, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_places, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failure, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_forgotten, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, setup_group, teardown_group);
+}
