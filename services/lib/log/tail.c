@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/err.h"
@@ -39,6 +40,7 @@ struct tail {
 
     /* the thread's own */
     struct pg *pg;
+    struct arena slice; /* what is being read; used again for the next */
     bool faulty;
 };
 
@@ -56,11 +58,55 @@ void tail_batch_unref(struct tail_batch *batch)
     free(batch);
 }
 
-static struct tail_batch *batch_new(void)
+/* A text, or bytes, moved to where the batch has room for them. */
+static void *keep(char **at, const void *data, size_t size)
 {
-    struct tail_batch *batch = calloc(1, sizeof(*batch));
+    char *kept = *at;
+    if (size > 0)
+        memcpy(kept, data, size);
+    *at += size;
+    return kept;
+}
+
+static const char *keep_text(char **at, const char *text)
+{
+    return keep(at, text, strlen(text) + 1);
+}
+
+static size_t texts_size(const struct log_record *r)
+{
+    return strlen(r->id) + strlen(r->type) + strlen(r->subject) + strlen(r->division) +
+           strlen(r->audience) + strlen(r->correlation) + strlen(r->traceparent) + 7;
+}
+
+/* In one piece that is no larger than its events: most batches are of a few, the ring holds
+ * thousands, and blocks of an arena would be five times what is in them. */
+static struct tail_batch *batch_new(int64_t epoch, const struct log_record *records, int count)
+{
+    struct tail_batch *batch;
+    size_t bytes = sizeof(*batch) + sizeof(*records) * (size_t)count;
+    for (int i = 0; i < count; i++)
+        bytes += texts_size(&records[i]) + records[i].size;
+    batch = calloc(1, bytes);
     assert_always(batch);
-    arena_init(&batch->arena, 0);
+    struct log_record *kept = (struct log_record *)(void *)(batch + 1);
+    char *at = (char *)(kept + count);
+    for (int i = 0; i < count; i++) {
+        const struct log_record *r = &records[i];
+        kept[i] = *r;
+        kept[i].id = keep_text(&at, r->id);
+        kept[i].type = keep_text(&at, r->type);
+        kept[i].subject = keep_text(&at, r->subject);
+        kept[i].division = keep_text(&at, r->division);
+        kept[i].audience = keep_text(&at, r->audience);
+        kept[i].correlation = keep_text(&at, r->correlation);
+        kept[i].traceparent = keep_text(&at, r->traceparent);
+        kept[i].data = keep(&at, r->data, r->size);
+    }
+    batch->epoch = epoch;
+    batch->records = kept;
+    batch->count = count;
+    batch->bytes = bytes;
     atomic_init(&batch->refs, 1);
     return batch;
 }
@@ -233,25 +279,20 @@ static void hand_out(struct tail *t, struct tail_batch *batch)
  * without the lock. */
 static int read_slice(struct tail *t)
 {
-    struct tail_batch *batch = batch_new();
     struct log_record *records;
     int64_t epoch;
     int count;
-    int r = log_read_slice(t->pg, &batch->arena, t->head, TAIL_SLICE_MAX, &epoch, &records, &count);
-    if (r >= 0 && epoch != t->epoch) {
-        tail_batch_unref(batch);
+    arena_reset(&t->slice);
+    int r = log_read_slice(t->pg, &t->slice, t->head, TAIL_SLICE_MAX, &epoch, &records, &count);
+    if (r >= 0 && epoch != t->epoch)
         return take_place(t);
-    }
     if (r >= 0)
         r = check_contiguous(t, records, count);
     if (r >= 0 && count > 0) {
-        batch->epoch = epoch;
-        batch->records = records;
-        batch->count = count;
-        batch->bytes = batch->arena.used_bytes;
+        struct tail_batch *batch = batch_new(epoch, records, count);
         hand_out(t, batch);
+        tail_batch_unref(batch);
     }
-    tail_batch_unref(batch);
     return r < 0 ? r : count;
 }
 
@@ -305,6 +346,7 @@ int tail_start(struct tail **ret, const struct tail_options *options)
     struct tail *t = calloc(1, sizeof(*t));
     assert_always(t);
     t->options = *options;
+    arena_init(&t->slice, 0);
     if (!t->options.ring_events_max)
         t->options.ring_events_max = RING_EVENTS_MAX;
     if (!t->options.ring_bytes_max)
@@ -336,6 +378,7 @@ void tail_stop(struct tail *t)
     pthread_mutex_unlock(&t->lock);
     pthread_join(t->thread, NULL);
     pg_close(t->pg);
+    arena_clear(&t->slice);
     ring_clear(t);
     free(t->ring);
     pthread_cond_destroy(&t->changed);

@@ -20,8 +20,8 @@ struct tail_batch {
     int64_t epoch;
     const struct log_record *records;
     int count;
-    size_t bytes;
-    struct arena arena;
+    size_t bytes;       /* of memory, all in all */
+    struct arena arena; /* a feed's own reading of the log; the tail's batches are in one piece */
     atomic_int refs;
 };
 struct tail_batch *tail_batch_ref(struct tail_batch *batch);

@@ -1,6 +1,7 @@
 /* The tail: what is committed by any connection is handed out once, in order and without a gap; the
  * ring answers or says that it is too old; a server that goes away and comes back loses nothing; a
  * new epoch starts it anew. */
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -232,6 +233,30 @@ static void test_ring_is_bounded_by_bytes(void **state)
     tail_batch_unref(batch);
 }
 
+/* A batch of one event takes the memory of one: the bound of the ring is one of memory. */
+static void test_a_batch_is_no_larger_than_its_events(void **state)
+{
+    struct context *c = *state;
+    struct tail_batch *one = NULL, *two = NULL;
+    start(c, 0, 0);
+    append(c, 1);
+    tail_wake(c->tail);
+    WAIT_FOR(&c->heard, c->heard.position == 1);
+    append(c, 2);
+    tail_wake(c->tail);
+    WAIT_FOR(&c->heard, c->heard.position == 3);
+    assert_int_equal(tail_get(c->tail, 0, &one), 1);
+    assert_int_equal(tail_get(c->tail, 1, &two), 1);
+    assert_int_equal(one->count, 1);
+    assert_true(one->bytes < 1024);
+    assert_int_equal(one->bytes, sizeof(*one) + (two->bytes - sizeof(*two)) / 2);
+    assert_true(malloc_usable_size(one) < one->bytes + 32);
+    assert_string_equal(one->records[0].subject, two->records[1].subject);
+    assert_null(one->arena.head);
+    tail_batch_unref(one);
+    tail_batch_unref(two);
+}
+
 static void test_many_writers_no_gap(void **state)
 {
     struct context *c = *state;
@@ -316,6 +341,7 @@ int main(void)
         CASE(test_hands_out_what_is_committed),
         CASE(test_ring),
         CASE(test_ring_is_bounded_by_bytes),
+        CASE(test_a_batch_is_no_larger_than_its_events),
         CASE(test_many_writers_no_gap),
         CASE(test_server_goes_and_comes_back),
         CASE(test_new_epoch),
