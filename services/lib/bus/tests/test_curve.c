@@ -67,6 +67,20 @@ static void test_file(void **state UNUSED)
     assert_int_equal(chmod(path_of("keys"), 0640), 0);
     assert_int_equal(curve_file_read(path_of("keys"), &c), ERR_INVALID_ARGUMENT);
     assert_string_equal(c.public_key, "untouched");
+
+    /* A service manager's credential: an access list's mask shows as the group's bits. */
+    char folder[256];
+    snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path_of("keys"), '/') - path_of("keys")),
+             path_of("keys"));
+    setenv("CREDENTIALS_DIRECTORY", folder, 1);
+    assert_int_equal(chmod(path_of("keys"), 0440), 0);
+    assert_int_equal(curve_file_read(path_of("keys"), &b), 0);
+    assert_int_equal(chmod(path_of("keys"), 0444), 0);
+    assert_int_equal(curve_file_read(path_of("keys"), &c), ERR_INVALID_ARGUMENT);
+    setenv("CREDENTIALS_DIRECTORY", "/elsewhere", 1);
+    assert_int_equal(chmod(path_of("keys"), 0440), 0);
+    assert_int_equal(curve_file_read(path_of("keys"), &c), ERR_INVALID_ARGUMENT);
+    unsetenv("CREDENTIALS_DIRECTORY");
 }
 
 static void test_bad_files(void **state UNUSED)
