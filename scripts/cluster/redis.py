@@ -51,11 +51,20 @@ class Redis:
 
     def _answers(self):
         try:
-            with socket.create_connection((self.host, self.port), timeout=1) as connection:
-                connection.sendall(b'PING\r\n')
-                return connection.recv(64).startswith(b'+PONG')
+            return self._ask(b'PING') == b'+PONG'
         except OSError:
             return False
+
+    def _ask(self, command):
+        with socket.create_connection((self.host, self.port), timeout=1) as connection:
+            connection.sendall(command + b'\r\n')
+            return connection.recv(64).rstrip()
+
+    def flush(self):
+        """Forget everything."""
+        answer = self._ask(b'FLUSHALL')
+        if answer != b'+OK':
+            raise ClusterError(f'Redis answers FLUSHALL with {answer!r}')
 
     def kill(self):
         """SIGKILL; the supervisor starts it again."""

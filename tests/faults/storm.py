@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.parse
 import uuid
+from datetime import datetime
 
 from lujian.bus.v1 import envelope_pb2
 from lujian.complaints.v1 import complaint_pb2
@@ -52,6 +53,15 @@ class Task:
         """The key of the next command."""
         return f'{self.external_id}-{self.steps[0]}'
 
+    def command(self):
+        """(who, body) of the next command; the body as JSON has it, without the id."""
+        if self.steps[0] == 'file':
+            return 'hotline_3701', {
+                'source': SOURCE, 'external_id': self.external_id, 'channel': 'phone', 'type': 'complaint',
+                'category': '城管执法', 'title': TITLE, 'text': TEXT, 'division': self.division,
+                'caller': {'name': '测试市民', 'phone': '19900001234', 'confidential': False, 'wants_reply': True}}
+        return 'unit_370102', {'text': '已处理'} if self.steps[0] == 'reply' else {}
+
 
 class HttpClient:
     """A connection to one gateway; to another one when it breaks."""
@@ -63,13 +73,10 @@ class HttpClient:
 
     def send(self, task):
         """The complaint's id; Indefinite."""
-        if task.steps[0] == 'file':
-            return self._post('hotline_3701', '/v1/complaints', task.key, {
-                'source': SOURCE, 'external_id': task.external_id, 'channel': 'phone', 'type': 'complaint',
-                'category': '城管执法', 'title': TITLE, 'text': TEXT, 'division': task.division,
-                'caller': {'name': '测试市民', 'phone': '19900001234', 'confidential': False, 'wants_reply': True}})
-        body = {'text': '已处理'} if task.steps[0] == 'reply' else {}
-        return self._post('unit_370102', f'/v1/complaints/{task.id}:{task.steps[0]}', task.key, body)
+        who, body = task.command()
+        step = task.steps[0]
+        path = '/v1/complaints' if step == 'file' else f'/v1/complaints/{task.id}:{step}'
+        return self._post(who, path, task.key, body)
 
     def _post(self, who, path, key, body):
         try:
@@ -128,6 +135,17 @@ class CarefulClient(HttpClient):
             self.close()
 
 
+def message(task, told):
+    """What the body of the next command is on the wire."""
+    if task.steps[0] != 'file':
+        return getattr(complaint_pb2, f'{task.steps[0].capitalize()}Request')(id=task.id, **told)
+    coded = {'channel': complaint_pb2.Channel.Value(f'CHANNEL_{told["channel"].upper()}'),
+             'type': complaint_pb2.ComplaintType.Value(f'COMPLAINT_TYPE_{told["type"].upper()}')}
+    if 'received_at' in told:
+        coded['received_at'] = round(datetime.fromisoformat(told['received_at']).timestamp() * 1000)
+    return complaint_pb2.FileRequest(**(told | coded))
+
+
 class BusClient:
     """Doors of every replica of complaints, for a centre and for a unit; each sending goes to one of them."""
 
@@ -143,18 +161,10 @@ class BusClient:
 
     def send(self, task):
         """The complaint's id; Indefinite."""
-        step = task.steps[0]
-        if step == 'file':
-            request = complaint_pb2.FileRequest(
-                source=SOURCE, external_id=task.external_id, channel=complaint_pb2.CHANNEL_WEB,
-                type=complaint_pb2.COMPLAINT_TYPE_HELP, title=TITLE, text=TEXT, division=task.division)
-        elif step == 'sign':
-            request = complaint_pb2.SignRequest(id=task.id)
-        else:
-            request = complaint_pb2.ReplyRequest(id=task.id, text='已处理')
-        door = self._choose(self.doors['hotline_3701' if step == 'file' else 'unit_370102'])
+        who, told = task.command()
+        door = self._choose(self.doors[who])
         try:
-            body = door.receive(door.send(f'complaints.{step}', request, task.key), BUS_PATIENCE_S)
+            body = door.receive(door.send(f'complaints.{task.steps[0]}', message(task, told), task.key), BUS_PATIENCE_S)
         except Refused as refused:
             if refused.problem.error in INDEFINITE:
                 raise Indefinite(refused.problem.code) from refused
@@ -177,10 +187,10 @@ class BusClient:
 
 class Storm:
     """`count` complaints by `web` clients over HTTP and `bus` clients over ZeroMQ, all sending again, and by `careful` ones
-    that do not; without a count it goes on until finish()."""
+    that do not; without a count it goes on until finish(). `make(run, number)` makes its tasks."""
 
-    def __init__(self, cluster, account, count=0, web=8, bus=4, careful=0):
-        self.account, self.endless = account, not count
+    def __init__(self, cluster, account, count=0, web=8, bus=4, careful=0, make=Task, each_s=EACH_S):
+        self.account, self.endless, self.make, self.each_s = account, not count, make, each_s
         self.run = uuid.uuid4().hex[:8]
         self.left = count
         self.acknowledged = {}          # external id: id
@@ -246,7 +256,7 @@ class Storm:
         client = maker(cluster)
         try:
             while not self.stopping.is_set() and (batch := self._batch()):
-                next_s = time.monotonic() + EACH_S
+                next_s = time.monotonic() + self.each_s
                 while batch and not self.stopping.is_set():
                     random.shuffle(batch)
                     if not self._pass(client, batch):
@@ -266,7 +276,7 @@ class Storm:
             size = BATCH if self.endless else min(BATCH, self.left)
             self.left -= size
             first, self.number = self.number, self.number + size
-        return [Task(self.run, number) for number in range(first, first + size)]
+        return [self.make(self.run, number) for number in range(first, first + size)]
 
     def _pass(self, client, batch):
         """Each task's next command once; how many answers were definite."""

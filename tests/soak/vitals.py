@@ -1,0 +1,108 @@
+"""Memory and descriptors of processes, sampled, and the judge that says whether they are flat.
+
+What is judged is one life of a process: the private memory (RssAnon: what files it maps comes and goes with the page cache)
+and the open descriptors. The first part of a life is warm-up, in which caches, rings and arenas fill; what is left is cut
+in three, and the median of the last part may exceed that of the first by no more than the bounds. What a replica's ring
+of recent events may hold by then is taken off first: it fills for ten minutes of such a load, and is full from then on.
+"""
+import os
+import statistics
+import threading
+import time
+
+EVERY_S = 2.0
+WARM_UP_S, WARM_UP_SHARE = 60.0, 0.3        # the longer of the two
+SAMPLES_MIN = 90                            # after warm-up; a shorter life says nothing
+MEMORY_GROWTH_KIB, MEMORY_GROWTH_SHARE = 4096, 0.15     # the larger of the two: arenas of threads fill by chance
+DESCRIPTOR_GROWTH = 24      # who comes to lead a consumer opens a feed to each replica that it follows: 18
+RING_EVENTS, RING_EVENT_KIB = 20000, 1.0    # the tail's, in services/lib/log; test_tail.c holds it to that size
+
+
+def read(pid):
+    """(memory in KiB, descriptors) of a process; None when it is gone."""
+    try:
+        with open(f'/proc/{pid}/status', encoding='ascii', errors='replace') as lines:
+            memory = next((int(line.split()[1]) for line in lines if line.startswith('RssAnon:')), None)
+        return None if memory is None else (memory, len(os.listdir(f'/proc/{pid}/fd')))
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def windows(samples):
+    """The first and the last third of a life after its warm-up; None where it was too short. Samples are (s, KiB, fds, ...)."""
+    if not samples:
+        return None
+    born, last = samples[0][0], samples[-1][0]
+    warm = born + max(WARM_UP_S, WARM_UP_SHARE * (last - born))
+    kept = [sample for sample in samples if sample[0] >= warm]
+    third = len(kept) // 3
+    return (kept[:third], kept[-third:]) if len(kept) >= SAMPLES_MIN else None
+
+
+def medians(samples):
+    """((early, late) of memory, (early, late) of descriptors), or None."""
+    cut = windows(samples)
+    return cut and tuple(tuple(statistics.median(sample[column] for sample in part) for part in cut) for column in (1, 2))
+
+
+def judge(samples):
+    """Why a life is not flat; '' where it is, or was too short."""
+    told = medians(samples)
+    if told is None:
+        return ''
+    (early, late), (few, many) = told
+    if late - early > max(MEMORY_GROWTH_KIB, MEMORY_GROWTH_SHARE * early):
+        return f'memory grew from {early:,.0f} to {late:,.0f} KiB'
+    if many - few > DESCRIPTOR_GROWTH:
+        return f'descriptors grew from {few:.0f} to {many:.0f}'
+    return ''
+
+
+def beside_ring(kib, head):
+    """Memory without what the ring of a log with so many events may hold."""
+    return kib - RING_EVENT_KIB * min(head, RING_EVENTS)
+
+
+class Vitals:
+    """Samples processes, `pids()` = {name: pid}, until it is stopped. `head(name)`: events in the log of a replica's
+    service."""
+
+    def __init__(self, pids, head):
+        self._pids, self._head = pids, head
+        self.lives = {}             # (name, pid): [(s, KiB beside the ring, descriptors, KiB)]
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name='vitals', daemon=True)
+
+    def start(self):
+        """Begin; itself."""
+        self._thread.start()
+        return self
+
+    def stop(self):
+        """Sample no more."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self):
+        while not self._stopped.wait(EVERY_S):
+            for name, pid in self._pids().items():
+                found = read(pid)
+                if found:
+                    kib, descriptors = found
+                    sample = time.monotonic(), beside_ring(kib, self._head(name)), descriptors, kib
+                    self.lives.setdefault((name, pid), []).append(sample)
+
+    def report(self):
+        """A line for each life that was long enough, and the faults."""
+        lines, faults = [], []
+        for (name, _), samples in sorted(self.lives.items()):
+            told = medians(samples)
+            if told is None:
+                continue
+            (early, late), (few, many) = told
+            minutes = (samples[-1][0] - samples[0][0]) / 60
+            lines.append(f'{name:15} {minutes:5.1f} min  memory beside the ring {early:7,.0f} -> {late:7,.0f} KiB '
+                         f'({samples[-1][3]:,} in all)  descriptors {few:3.0f} -> {many:3.0f}')
+            if why := judge(samples):
+                faults.append(f'{name}: {why}')
+        return lines, faults
