@@ -3,7 +3,8 @@
  *
  * A token is base64url of 16 bytes of HMAC-SHA-256 and the last key. The HMAC is over the
  * principal, the method, the digest of the request without its page fields, and the key: another
- * principal, another list or another filter is a forgery. */
+ * principal, another list or another filter is a forgery. A second key, where there is one, opens
+ * and never seals: so one takes the place of another with no token refused. */
 #include <string.h>
 
 #include "base/buf.h"
@@ -21,27 +22,40 @@
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-int page_key_load(struct service *s)
+/* ERR_NOT_FOUND where there is no such file. */
+static int key_read(const struct service *s, const char *name, uint8_t out[SHA256_SIZE])
 {
-    if (!s->settings.keys_dir[0]) {
-        rand_bytes(s->page_key, sizeof(s->page_key));
-        log_line(LOG_WARN, "PAGE-KEY-OF-THIS-PROCESS");
-        return 0;
-    }
     CLEANUP(buf_clear) struct buf path, text;
     buf_init(&path, 0);
     buf_init(&text, 0);
-    buf_printf(&path, "%s/page.key", s->settings.keys_dir);
+    buf_printf(&path, "%s/%s", s->settings.keys_dir, name);
     int r = file_read(buf_text(&path), KEY_CHARS + 2, &text);
     if (r < 0)
-        return err_wrap(r, "page key");
+        return r;
     char *end = text.data ? strchr((char *)text.data, '\n') : NULL;
     if (end)
         *end = '\0';
-    if (!hex_decode(buf_text(&text), s->page_key, sizeof(s->page_key)))
+    if (!hex_decode(buf_text(&text), out, SHA256_SIZE))
         return err_set(ERR_INVALID_ARGUMENT, "%s is not %d hexadecimal digits", buf_text(&path),
                        KEY_CHARS);
     return 0;
+}
+
+int page_key_load(struct service *s)
+{
+    s->page_key_count = 1;
+    if (!s->settings.keys_dir[0]) {
+        rand_bytes(s->page_keys[0], sizeof(s->page_keys[0]));
+        log_line(LOG_WARN, "PAGE-KEY-OF-THIS-PROCESS");
+        return 0;
+    }
+    int r = key_read(s, "page.key", s->page_keys[0]);
+    if (r < 0)
+        return err_wrap(r, "page key");
+    r = key_read(s, "page-other.key", s->page_keys[1]);
+    if (r == 0)
+        s->page_key_count = 2;
+    return r == ERR_NOT_FOUND ? 0 : r;
 }
 
 static char *base64_encode(struct arena *arena, const uint8_t *data, size_t size)
@@ -99,7 +113,8 @@ static void filter_digest(struct request *rq, const ProtobufCMessage *message, u
     wire_digest(rq->method->name, copy, out);
 }
 
-static void token_mac(struct request *rq, const ProtobufCMessage *message, const char *last_key,
+static void token_mac(struct request *rq, const uint8_t page_key[SHA256_SIZE],
+                      const ProtobufCMessage *message, const char *last_key,
                       uint8_t out[SHA256_SIZE])
 {
     uint8_t filter[SHA256_SIZE];
@@ -109,7 +124,7 @@ static void token_mac(struct request *rq, const ProtobufCMessage *message, const
     buf_printf(&text, "%s\n%s\n", rq->actor->id, rq->method->name);
     buf_add(&text, filter, sizeof(filter));
     buf_add_text(&text, last_key);
-    hmac_sha256(rq->service->page_key, sizeof(rq->service->page_key), text.data, text.size, out);
+    hmac_sha256(page_key, SHA256_SIZE, text.data, text.size, out);
     buf_clear(&text);
 }
 
@@ -118,7 +133,7 @@ const char *page_token_seal(struct request *rq, const void *request_message, con
     size_t length = strlen(last_key);
     assert_always(length > 0 && length <= LAST_KEY_MAX);
     uint8_t mac[SHA256_SIZE];
-    token_mac(rq, request_message, last_key, mac);
+    token_mac(rq, rq->service->page_keys[0], request_message, last_key, mac);
     uint8_t *token = arena_alloc(rq->arena, MAC_SIZE + length);
     memcpy(token, mac, MAC_SIZE);
     memcpy(token + MAC_SIZE, last_key, length);
@@ -136,9 +151,13 @@ int page_token_open(struct request *rq, const void *request_message, const char 
     size_t size = base64_decode(token, data, sizeof(data));
     if (size > MAC_SIZE) {
         char *key = arena_strndup(rq->arena, (const char *)data + MAC_SIZE, size - MAC_SIZE);
-        uint8_t mac[SHA256_SIZE];
-        token_mac(rq, request_message, key, mac);
-        if (strlen(key) == size - MAC_SIZE && secret_equal(mac, data, MAC_SIZE)) {
+        bool good = false;
+        for (int i = 0; i < rq->service->page_key_count; i++) {
+            uint8_t mac[SHA256_SIZE];
+            token_mac(rq, rq->service->page_keys[i], request_message, key, mac);
+            good |= secret_equal(mac, data, MAC_SIZE);
+        }
+        if (good && strlen(key) == size - MAC_SIZE) {
             *ret_last_key = key;
             return 0;
         }

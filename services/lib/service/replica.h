@@ -35,7 +35,8 @@ struct service {
     const struct service_definition *definition;
     struct conf conf;
     struct settings settings;
-    uint8_t page_key[SHA256_SIZE];
+    uint8_t page_keys[2][SHA256_SIZE]; /* the first seals, all open */
+    int page_key_count;
     char place[2 * SERVICE_PLACE_BYTES + 1]; /* which database this is, digested: in cache keys */
     const struct pg_module *modules[SERVICE_MODULES_MAX + 1];
     struct pg_options pg;

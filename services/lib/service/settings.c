@@ -33,8 +33,8 @@ static struct conf_key keys[] = {
     { .name = "keys-dir",
       .type = CONF_PATH,
       .by_default = "",
-      .help = "folder of the service's secrets: page.key and its own; empty = made anew at each "
-              "start" },
+      .help = "folder of the service's secrets: page.key, page-other.key (may be missing; opens "
+              "page tokens, never seals) and its own; empty = made anew at each start" },
     { .name = "clock-offset-file",
       .type = CONF_PATH,
       .by_default = "",
