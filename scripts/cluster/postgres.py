@@ -58,7 +58,7 @@ class Postgres:
     def uri(self, user='postgres', password=None, database='postgres', hosts=None, **options):
         """A libpq URI; of the superuser where no user is given, of this server where no hosts are."""
         options = {'gssencmode': 'disable', 'sslmode': 'disable', **options}
-        query = '&'.join(f'{key}={value}' for key, value in options.items())
+        query = '&'.join(f'{key}={value}' for key, value in options.items() if value)
         secret = password or self._password
         return f'postgresql://{user}:{secret}@{hosts or self.address}/{database}?{query}'
 
@@ -238,7 +238,8 @@ class Postgres:
                 _create_database(cursor, name)
         finally:
             connection.close()
-        return self.uri(name, secret, name, hosts, target_session_attrs='primary')
+        # Services disable gssencmode by themselves, and a line of their configuration is short.
+        return self.uri(name, secret, name, hosts, gssencmode='', target_session_attrs='primary')
 
 
 def _create_role(cursor, name, secret):

@@ -1,6 +1,7 @@
 """The primary dies and its standby is promoted: strictly synchronous, nothing is lost and nobody has to do anything;
 asynchronous, what was lost is noticed, and goes on by an operator's decision."""
 import contextlib
+import os
 
 import pytest
 from lujian.bus.v1 import envelope_pb2
@@ -81,6 +82,8 @@ def cut_off(cluster, account):
     return head
 
 
+@pytest.mark.skipif(os.environ.get('LUJIAN_FAILOVER_ALL') == '1',
+                    reason='on one pair with the complaints a consumer loses what they lose, and has seen nothing else')
 def test_what_an_asynchronous_standby_had_not_is_noticed_and_an_operator_decides(cluster, account, tmp_path):
     world = account.world
     early = [world.filed(source='test-it') for _ in range(3)]

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/util.h"
+#include "log/consumer.h"
 #include "log/log_unchanged.h"
 #include "service/replica.h"
 
@@ -145,4 +146,28 @@ int database_open(struct service *s, bool migrate_only)
     if (r == 0)
         r = until_reached(s, step_open_mirror, "open the mirror");
     return r;
+}
+
+int database_rebase(struct service *s)
+{
+    struct log_cursor to, previous;
+    struct pg *pg;
+    struct arena arena;
+    modules_list(s);
+    int r = log_cursor_parse(s->settings.rebase, &to);
+    if (r == 0)
+        r = pg_open(&pg, &s->pg);
+    if (r < 0)
+        return r;
+    arena_init(&arena, 0);
+    r = consumer_rebase(pg, &arena, &to, &previous);
+    arena_clear(&arena);
+    pg_close(pg);
+    if (r < 0)
+        return r;
+    char text[LOG_CURSOR_TEXT_SIZE];
+    log_cursor_format(&previous, text);
+    log_line(LOG_WARN, "CURSOR-REBASED", LF_TEXT("previous", text),
+             LF_TEXT("cursor", s->settings.rebase));
+    return 0;
 }

@@ -326,6 +326,8 @@ static void stop_parts(struct service *s)
 
 static int start_and_run(struct service *s, bool migrate_only)
 {
+    if (s->settings.rebase)
+        return database_rebase(s);
     int r = page_key_load(s);
     if (r == 0)
         r = database_open(s, migrate_only);

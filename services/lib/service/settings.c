@@ -230,6 +230,8 @@ static int fill(struct settings *s, const struct conf *conf, const struct servic
     return r;
 }
 
+#define REBASE "--rebase="
+
 int settings_load(struct settings *ret, struct conf *conf,
                   const struct service_definition *definition, int argc, char **argv,
                   bool *ret_migrate_only)
@@ -238,12 +240,15 @@ int settings_load(struct settings *ret, struct conf *conf,
     if (definition->conf)
         conf->tables[conf->table_count++] = definition->conf;
     bool migrate_only = false;
+    const char *rebase = NULL;
     char **kept = calloc((size_t)argc + 1, sizeof(*kept));
     assert_always(kept);
     int count = 0;
     for (int i = 0; i < argc; i++) {
         if (i > 0 && strcmp(argv[i], "--migrate") == 0)
             migrate_only = true;
+        else if (i > 0 && strncmp(argv[i], REBASE, strlen(REBASE)) == 0)
+            rebase = argv[i] + strlen(REBASE);
         else
             kept[count++] = argv[i];
     }
@@ -254,6 +259,7 @@ int settings_load(struct settings *ret, struct conf *conf,
         r = fill(&s, conf, definition);
     if (r < 0)
         return r;
+    s.rebase = rebase;
     *ret = s;
     *ret_migrate_only = migrate_only;
     return 0;

@@ -16,10 +16,12 @@ struct settings {
     enum log_level log_level;
     bool dev, migrate;
     int workers, committers;
-    int connections; /* to PostgreSQL, at most */
+    int connections;    /* to PostgreSQL, at most */
+    const char *rebase; /* --rebase=CURSOR: set a stopped cursor, and end; NULL = not asked for */
 };
 
-/* Loads the skeleton's keys and the service's own; `--migrate` is taken out of the arguments.
+/* Loads the skeleton's keys and the service's own; `--migrate` and `--rebase` are taken out of the
+ * arguments.
  * ERR_INVALID_ARGUMENT with a text for the one who starts it; ERR_REFUSED where development
  * credentials would face a network. */
 int settings_load(struct settings *ret, struct conf *conf,
