@@ -80,6 +80,13 @@ def test_a_ring_that_fills_is_no_leak():
     assert 'memory' in vitals.judge([(s, kib + 4 * s, count) for s, kib, count in filling])
 
 
+def test_a_cache_may_fill_up_to_its_ceiling():
+    filling = life(lambda s: min(60_000, 20 * s))
+    assert vitals.judge(filling, 70_000) == ''
+    assert 'ceiling' in vitals.judge(filling, 50_000)
+    assert 'descriptors' in vitals.judge(life(lambda s: 20_000, lambda s: 40 + s / 60), 70_000)
+
+
 def test_a_short_life_is_not_judged():
     assert vitals.medians(life(lambda s: 20_000 * s, seconds=90)) is None
 

@@ -15,7 +15,8 @@ WARM_UP_S, WARM_UP_SHARE = 60.0, 0.3        # the longer of the two
 SAMPLES_MIN = 90                            # after warm-up; a shorter life says nothing
 MEMORY_GROWTH_KIB, MEMORY_GROWTH_SHARE = 4096, 0.15     # the larger of the two: arenas of threads fill by chance
 DESCRIPTOR_GROWTH = 24      # who comes to lead a consumer opens a feed to each replica that it follows: 18
-RING_EVENTS, RING_EVENT_KIB = 20000, 1.0    # the tail's, in services/lib/log; test_tail.c holds it to that size
+RING_EVENTS, RING_EVENT_KIB = 20000, 0.6    # the tail's, in services/lib/log; test_tail.c holds it to that size
+CEILINGS_KIB = {'redis': 96 * 1024}         # a cache fills up to its maxmemory of 64 MiB; the rest is buffers and gaps
 
 
 def read(pid):
@@ -45,13 +46,15 @@ def medians(samples):
     return cut and tuple(tuple(statistics.median(sample[column] for sample in part) for part in cut) for column in (1, 2))
 
 
-def judge(samples):
-    """Why a life is not flat; '' where it is, or was too short."""
+def judge(samples, ceiling_kib=0):
+    """Why a life is not flat (or, where there is a ceiling, does not stay under it); '' where it is, or was too short."""
     told = medians(samples)
     if told is None:
         return ''
     (early, late), (few, many) = told
-    if late - early > max(MEMORY_GROWTH_KIB, MEMORY_GROWTH_SHARE * early):
+    if ceiling_kib and late > ceiling_kib:
+        return f'memory of {late:,.0f} KiB, over its ceiling'
+    if not ceiling_kib and late - early > max(MEMORY_GROWTH_KIB, MEMORY_GROWTH_SHARE * early):
         return f'memory grew from {early:,.0f} to {late:,.0f} KiB'
     if many - few > DESCRIPTOR_GROWTH:
         return f'descriptors grew from {few:.0f} to {many:.0f}'
@@ -103,6 +106,6 @@ class Vitals:
             minutes = (samples[-1][0] - samples[0][0]) / 60
             lines.append(f'{name:15} {minutes:5.1f} min  memory beside the ring {early:7,.0f} -> {late:7,.0f} KiB '
                          f'({samples[-1][3]:,} in all)  descriptors {few:3.0f} -> {many:3.0f}')
-            if why := judge(samples):
+            if why := judge(samples, CEILINGS_KIB.get(name, 0)):
                 faults.append(f'{name}: {why}')
         return lines, faults
