@@ -80,8 +80,8 @@ struct service {
 /* database.c: migrations, the stream, the mirror; ERR_AGAIN where it was told to stop before they
  * were done. */
 int database_open(struct service *s, bool migrate_only);
-/* Sets the cursor that the settings name, as an operator's `rebase` does through a door: an edge has
- * none. Running replicas go on from there. */
+/* Sets the cursor that the settings name, as an operator's `rebase` does through a door: an edge
+ * has none. Running replicas go on from there. */
 int database_rebase(struct service *s);
 /* The options of a connection that is named after its purpose; they live as long as the replica. */
 const struct pg_options *service_link(struct service *s, const char *purpose);
