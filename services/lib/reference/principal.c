@@ -129,13 +129,18 @@ bool principal_may_see(const struct principal *p, const char *division, const ch
 {
     if (p->revoked)
         return false;
-    if (p->roles & ROLES_EVERYWHERE)
+    if (principal_sees_all(p))
         return true;
     if (!p->jurisdiction[0])
         return false; /* who has no jurisdiction and no such role sees nothing, not all */
     const char *own = principal_audience(p);
     const char *decides = audience[0] && own ? audience : division;
     return snapshot_covers(p->reference, p->jurisdiction, decides);
+}
+
+bool principal_sees_all(const struct principal *p)
+{
+    return !p->revoked && (p->roles & ROLES_EVERYWHERE);
 }
 
 const char *principal_audience(const struct principal *p)

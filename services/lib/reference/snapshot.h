@@ -140,6 +140,8 @@ bool principal_owns_source(const struct principal *p, const char *source);
  * division; a county's body has the first order of such a matter too. Operators, edges and services
  * see all. */
 bool principal_may_see(const struct principal *p, const char *division, const char *audience);
+/* Operators, edges and services: no jurisdiction bounds what they see. */
+bool principal_sees_all(const struct principal *p);
 /* For SQL: what an audience must begin with to be seen; NULL = it does not matter. */
 const char *principal_audience(const struct principal *p);
 /* May this principal act for that unit: one of its list, or without a list any of its

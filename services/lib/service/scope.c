@@ -23,7 +23,9 @@ static const char *const *county_list(struct arena *arena, const char *const *pr
 
 int request_scope(struct request *rq, const char *asked, struct scope *ret)
 {
-    const char *jurisdiction = rq->actor->jurisdiction;
+    /* What one shows, the list of all shows too. */
+    bool all = principal_sees_all(rq->actor);
+    const char *jurisdiction = all ? "" : rq->actor->jurisdiction;
     const char *code = jurisdiction;
     if (*asked) {
         const struct division *division = snapshot_division(rq->reference, asked);
@@ -37,7 +39,7 @@ int request_scope(struct request *rq, const char *asked, struct scope *ret)
     }
     ret->prefixes = snapshot_scope(rq->reference, rq->arena, code);
     ret->counties = county_list(rq->arena, ret->prefixes);
-    ret->audience = principal_audience(rq->actor);
+    ret->audience = all ? NULL : principal_audience(rq->actor);
     return 0;
 }
 
