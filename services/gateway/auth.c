@@ -17,14 +17,22 @@ int authenticate(struct gateway_request *rq, const struct snapshot *reference,
 
     const char *token = header + 7;
     uint8_t digest[SHA256_SIZE];
-    char text[SHA256_TEXT_SIZE];
     sha256(token, strlen(token), digest);
-    hex_encode(digest, sizeof(digest), text);
-    const struct principal *p = snapshot_principal_by_token(reference, text);
+    hex_encode(digest, sizeof(digest), rq->token_sha256);
+    const struct principal *p = snapshot_principal_by_token(reference, rq->token_sha256);
     if (!p)
         return err_set(ERR_UNAUTHENTICATED, "the token is not known");
 
     snprintf(rq->principal, sizeof(rq->principal), "%s", p->id);
     *ret = p;
     return 0;
+}
+
+bool authentic_still(const struct gateway_request *rq)
+{
+    const struct snapshot *reference = snapshot_get();
+    const struct principal *p = snapshot_principal_by_token(reference, rq->token_sha256);
+    bool still = p && strcmp(p->id, rq->principal) == 0;
+    snapshot_put(reference);
+    return still;
 }

@@ -30,6 +30,7 @@ struct gateway_request {
     const struct method_info *method; /* NULL for the gateway's own routes */
     const char *route;                /* the template, for logs: never a path with an id */
     char principal[65];
+    char token_sha256[65]; /* what proved it */
     const char *traceparent;
     int64_t started_us;
     char location[96];
@@ -68,6 +69,8 @@ void request_done(struct gateway_request *rq, int status, const char *code);
 /* auth.c */
 int authenticate(struct gateway_request *rq, const struct snapshot *reference,
                  const struct principal **ret);
+/* Is it still in force? For answers that go on: the principal may have another token. */
+bool authentic_still(const struct gateway_request *rq);
 
 /* request.c: where every request begins; the HTTP door's on_request. */
 void gateway_on_request(void *ctx, struct http_exchange *x);

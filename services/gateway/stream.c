@@ -1,8 +1,9 @@
 /* Server-sent events: a feed of the bus, one CloudEvent a message, its SSE id the cursor.
  *
- * Authority is checked by the service at every event. Credit is granted as the connection takes
- * what was written, so a slow reader is paused and later read again from the log. A heartbeat is a
- * comment that tells how far was looked. */
+ * Authority is checked by the service at every event, which knows the principal; that it is the
+ * token of the request that is still in force is checked here, at every frame: one comes each
+ * second. Credit is granted as the connection takes what was written, so a slow reader is paused
+ * and later read again from the log. A heartbeat is a comment that tells how far was looked. */
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ struct stream {
     struct arena frame; /* reset after each frame */
     uint32_t owed;      /* credit to grant when the connection has taken what waits */
     char through[64];
+    bool ended; /* the reader was told why */
     struct loop_timer *heartbeat;
     struct stream *next, *previous;
 };
@@ -41,11 +43,40 @@ static void stream_write(struct stream *s, const struct buf *text)
         http_stream_end(s->rq->x);
 }
 
+/* It ended for good: the reader is told why, then the connection ends. */
+static void stream_on_end(void *ctx, int code, const uint8_t *head, size_t head_size)
+{
+    struct stream *s = ctx;
+    ProtobufCMessage *message;
+    struct wire_fault fault;
+    const char *reason = err_info(code)->name;
+    if (head &&
+        wire_unpack(&response_head_rules, &s->frame, head, head_size, &message, &fault) == 0) {
+        const Problem *p = ((const ResponseHead *)(void *)message)->problem;
+        if (p && *p->code)
+            reason = p->code;
+    }
+    struct buf text;
+    buf_init(&text, 0);
+    buf_printf(&text, "event: problem\ndata: {\"code\":\"%s\",\"status\":%d}\n\n", reason,
+               err_info(code)->http_status);
+    stream_write(s, &text);
+    buf_clear(&text);
+    s->ended = true;
+    http_stream_end(s->rq->x);
+}
+
 static void stream_on_frame(void *ctx, const uint8_t *body, size_t body_size)
 {
     struct stream *s = ctx;
     ProtobufCMessage *message;
     struct wire_fault fault;
+    if (s->ended)
+        return;
+    if (!authentic_still(s->rq)) {
+        stream_on_end(s, ERR_UNAUTHENTICATED, NULL, 0);
+        return;
+    }
     if (wire_unpack(&follow_response_rules, &s->frame, body, body_size, &message, &fault) < 0) {
         log_line(LOG_ERROR, "feed frame refused", LF_TEXT("reason", fault.reason));
         http_stream_end(s->rq->x);
@@ -94,28 +125,6 @@ static void stream_on_heartbeat(void *arg)
     buf_printf(&text, ": through %s\n\n", s->through);
     stream_write(s, &text);
     buf_clear(&text);
-}
-
-/* The feed ended for good: the reader is told why, then the connection ends. */
-static void stream_on_end(void *ctx, int code, const uint8_t *head, size_t head_size)
-{
-    struct stream *s = ctx;
-    ProtobufCMessage *message;
-    struct wire_fault fault;
-    const char *reason = err_info(code)->name;
-    if (head &&
-        wire_unpack(&response_head_rules, &s->frame, head, head_size, &message, &fault) == 0) {
-        const Problem *p = ((const ResponseHead *)(void *)message)->problem;
-        if (p && *p->code)
-            reason = p->code;
-    }
-    struct buf text;
-    buf_init(&text, 0);
-    buf_printf(&text, "event: problem\ndata: {\"code\":\"%s\",\"status\":%d}\n\n", reason,
-               err_info(code)->http_status);
-    stream_write(s, &text);
-    buf_clear(&text);
-    http_stream_end(s->rq->x);
 }
 
 static void stream_on_close(void *context)
