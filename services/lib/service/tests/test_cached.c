@@ -301,12 +301,9 @@ static void test_rubbish_is_read_anew(void **state)
     (void)state;
     bool hit;
     body_of("a", 1, &hit);
-    const char *overwrite[] = {
-        "EVAL",
-        "for _, k in ipairs(redis.call('KEYS', '*')) do redis.call('HSET', k, 'd', 'x') end "
-        "return 1",
-        "0"
-    };
+    static const char script[] = "for _, k in ipairs(redis.call('KEYS', '*')) do "
+                                 "redis.call('HSET', k, 'd', 'x') end return 1";
+    const char *overwrite[] = { "EVAL", script, "0" };
     assert_true(redis_fixture_command(redis, 3, overwrite));
     assert_string_equal(body_of("a", 1, &hit), "first");
     assert_false(hit);
