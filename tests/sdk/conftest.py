@@ -1,0 +1,143 @@
+"""The cluster of tests/integration, and liblujian installed beside it: the library as a vendor gets it, with programs that
+know nothing but the installed files."""
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+
+from cluster.paths import build_dir
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / 'tests'))
+
+from integration.conftest import world  # noqa: E402,F401  (its cluster, in a process of ours)
+
+SDK = ROOT / 'services/sdk/c'
+BUILD_S = 120
+SANITIZE = ('-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-g')
+
+
+def run(*argv, **keys):
+    """A command that must end well; what it said."""
+    done = subprocess.run([str(arg) for arg in argv], capture_output=True, text=True, timeout=BUILD_S, check=False, **keys)
+    assert done.returncode == 0, f'{argv[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}'
+    return done.stdout
+
+
+def end_clean(done):
+    """A sanitizer's findings, and asserts, are failures."""
+    assert done.returncode == 0, f'ended with {done.returncode}:\n{done.stdout}{done.stderr}'
+    assert 'Sanitizer' not in done.stderr, done.stderr
+
+
+class Installed:
+    """A prefix with the SDK in it."""
+
+    def __init__(self, prefix):
+        self.prefix = prefix
+        run('cmake', '--install', build_dir(), '--component', 'sdk', '--prefix', prefix)
+
+    def pkg_config(self, *what):
+        """What pkg-config says of the library."""
+        env = os.environ | {'PKG_CONFIG_PATH': str(self.prefix / 'lib/pkgconfig')}
+        return run('pkg-config', *what, env=env).split()
+
+    def program(self, name, source, *flags):
+        """A program built as the documentation says."""
+        out = self.prefix / name
+        run('cc', '-Wall', '-Werror', source, *flags, '-o', out)
+        return out
+
+    def files(self):
+        """What is installed, without folders."""
+        return sorted(str(path.relative_to(self.prefix)) for path in self.prefix.rglob('*') if not path.is_dir())
+
+
+@pytest.fixture(scope='session')
+def installed(tmp_path_factory):
+    """The SDK, installed."""
+    return Installed(tmp_path_factory.mktemp('prefix'))
+
+
+@pytest.fixture(scope='session')
+def vendors(installed):
+    """{shared, static, asan: the vendor's program}; asan is built from the library's sources, against the same header."""
+    source = Path(__file__).parent / 'vendor.c'
+    flags = installed.pkg_config('--cflags', '--libs', 'lujian')
+    below = installed.pkg_config('--libs', 'libzmq', 'libprotobuf-c')
+    archive = installed.prefix / 'lib/liblujian.a'
+    proto = build_dir() / 'proto'
+    messages = [proto / f'lujian/{name}.pb-c.c' for name in (
+        'options', 'bus/v1/envelope', 'bus/v1/log', 'clock/v1/clock', 'complaints/v1/complaint', 'registry/v1/reference',
+        'supervision/v1/supervision', 'supervision/v1/events')]
+    own = [path for path in sorted(SDK.glob('*.c')) if path.name != 'example.c']
+    return {
+        'shared': installed.program('shared', source, *flags),
+        'static': installed.program('static', source, *installed.pkg_config('--cflags', 'lujian'), archive, *below),
+        'asan': installed.program('asan', source, *own, *messages, *SANITIZE, '-D_GNU_SOURCE', '-fvisibility=hidden',
+                                  f'-I{SDK}', f'-I{installed.prefix}/include', f'-I{proto}',
+                                  f'-I{ROOT}/services/lib', *below),
+    }
+
+
+def doors(world, service):
+    """The replicas of a service as the programs' environment names them."""
+    return ' '.join(f'{one["rpc"]} {one["curve_server_key"]}' for one in world.cluster.endpoints['services'][service])
+
+
+class Vendor:
+    """Runs a program as somebody."""
+
+    def __init__(self, world, installed, vendors):
+        self.world, self.installed, self.vendors = world, installed, vendors
+
+    def environment(self, principal='hotline_3701', **changes):
+        """Of the programs."""
+        me = self.world.credentials[principal]
+        return {'PATH': os.environ['PATH'], 'LD_LIBRARY_PATH': str(self.installed.prefix / 'lib'),
+                'LUJIAN_PUBLIC_KEY': me['curve_public'], 'LUJIAN_SECRET_KEY': me['curve_secret'],
+                'LUJIAN_SOURCE': 'test-sdk',
+                'LUJIAN_COMPLAINTS': doors(self.world, 'complaints'),
+                'LUJIAN_SUPERVISION': doors(self.world, 'supervision')} | changes
+
+    @contextlib.contextmanager
+    def start(self, build, *argv, service='complaints', **changes):
+        """A running program; it does not outlive the test."""
+        changes = {'LUJIAN_DOORS': doors(self.world, service)} | changes
+        with subprocess.Popen([str(self.vendors[build]), *map(str, argv)], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=self.environment(**changes)) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def run(self, build, *argv, timeout_s=90, **keys):
+        """Its lines when it has ended, well."""
+        with self.start(build, *argv, **keys) as process:
+            out, err = process.communicate(timeout=timeout_s)
+        end_clean(subprocess.CompletedProcess(argv, process.returncode, out, err))
+        return out.splitlines()
+
+
+@pytest.fixture(scope='session')
+def vendor(world, installed, vendors):  # noqa: F811
+    """The programs, and the cluster that they talk to."""
+    assert shutil.which('pkg-config')
+    return Vendor(world, installed, vendors)
+
+
+def result(line):
+    """A line of `tell`: {error: ..., code: ..., ...}."""
+    error, _, rest = line.partition(' ')
+    rest, _, why = rest.partition('why=')
+    return {'error': error, 'why': why} | dict(pair.split('=', 1) for pair in rest.split())
+
+
+def fresh():
+    """A number of a matter that nobody has filed."""
+    return f'sdk-{uuid.uuid4()}'
