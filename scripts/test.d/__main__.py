@@ -31,6 +31,8 @@ class Run:
     def __init__(self, root, suites):
         self._root = root
         self._suites = suites
+        self._left = list(suites)
+        self._taking = threading.Lock()
         self._built = {}
         self._building = threading.Lock()
         self._speaking = threading.Lock()
@@ -53,9 +55,18 @@ class Run:
         return {suite.name: self.results[suite.name] for suite in self._suites}
 
     def _lane(self, lane):
-        for suite in self._suites:
-            if suite.lane == lane and not self._given_up:
-                self.results[suite.name] = self._one(suite)
+        while (suite := self._take(lane)) and not self._given_up:
+            self.results[suite.name] = self._one(suite)
+
+    def _take(self, lane):
+        """The next suite of a lane. The busy one, when it has none left, helps the other from its end."""
+        with self._taking:
+            own = [suite for suite in self._left if suite.lane == lane]
+            others = [suite for suite in self._left if lane == 'busy' and suite.lane == 'waiting']
+            suite = own[0] if own else others[-1] if others else None
+            if suite:
+                self._left.remove(suite)
+            return suite
 
     def _one(self, suite):
         """One suite, its preset first."""

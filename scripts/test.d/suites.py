@@ -15,8 +15,8 @@ SANITIZERS = {
     'ASAN_OPTIONS': 'detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:abort_on_error=0',
     'UBSAN_OPTIONS': 'print_stacktrace=1',
 }
-# Two lanes run side by side: what keeps the processors busy, and what drives clusters, which mostly wait. The faults
-# have the machine to themselves afterwards: they say how long each may take.
+# Two lanes run side by side: what keeps the processors busy, and what drives clusters, which mostly wait; the lane that is
+# done first helps. The faults have the machine to themselves afterwards: they say how long each may take.
 BUSY, ALONE = ('lint', 'unit', 'asan'), ('faults',)
 _running = set()
 

@@ -87,6 +87,13 @@ def test_lanes_run_side_by_side_and_do_not_mix(checkout):
     assert 'line 1\nline 2\n' in text and '--- lint begins' in text and '=== good' in text
 
 
+def test_a_lane_that_is_done_helps(checkout):
+    """Both wait to be driven, and each for the other to have begun."""
+    (checkout / 'tests/good/test_a.py').write_text(MEETING.format(mine='a', other='b'))
+    (checkout / 'deploy/seed/tests/test_b.py').write_text(MEETING.format(mine='b', other='a'))
+    assert run(checkout, 'lint', 'good', 'seed')[:2] == (0, '4 passed, 0 failed')
+
+
 def test_the_faults_run_when_all_else_is_done(checkout):
     (checkout / 'tests/faults').mkdir()
     (checkout / 'tests/faults/test_f.py').write_text(
