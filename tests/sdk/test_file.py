@@ -50,12 +50,12 @@ def test_symbols(installed):
     assert not re.search(r' (pthread_\w+|signal|sigaction|printf|puts|fwrite|abort|exit|_exit)\b', wanted)
 
 
-@pytest.mark.parametrize('language', ['-std=c99', '-xc++'])
-def test_the_header_stands_alone(installed, tmp_path, language):
+@pytest.mark.parametrize('compiler', [('cc', '-std=c99'), ('clang', '-xc++')])  # as C and as C++
+def test_the_header_stands_alone(installed, tmp_path, compiler):
     source = tmp_path / 'alone.c'
     source.write_text('#include <lujian/lujian.h>\nint main(void) { return lujian_version()[0] == 0; }\n')
-    run('cc', '-c', '-Wall', '-Wextra', '-Werror', '-pedantic', language, *installed.pkg_config('--cflags', 'lujian'), source,
-        '-o', tmp_path / 'alone.o')
+    run(*compiler, '-c', '-Wall', '-Wextra', '-Werror', '-pedantic', *installed.pkg_config('--cflags', 'lujian'), source, '-o',
+        tmp_path / 'alone.o')
 
 
 # ---- filing
