@@ -1,0 +1,105 @@
+"""What a run found: the table for people, JSON for machines, and a plot of the rounds."""
+import json
+import platform
+import statistics
+import subprocess
+from pathlib import Path
+
+
+class Line:
+    """One line of the table: a figure, what it came to, what was wanted; `met` is None where nothing was."""
+
+    def __init__(self, name, value, goal='', met=None, note=''):
+        self.name, self.value, self.goal, self.met, self.note = name, value, goal, met, note
+
+
+def median(samples, key='rate'):
+    """Of the rounds."""
+    return statistics.median(sample[key] for sample in samples)
+
+
+def ratio(samples, name, base, key='rate'):
+    """The median of the ratios of one round each: what the machine did to both in a round drops out."""
+    return statistics.median(a[key] / b[key] for a, b in zip(samples[name], samples[base], strict=True))
+
+
+def at_least(name, value, goal, note=''):
+    """A line that is met from its goal up."""
+    return Line(name, f'{value:.2f}', f'>= {goal:g}', value >= goal, note)
+
+
+def at_most(name, value, goal, unit, note=''):
+    """A line that is met up to its goal."""
+    return Line(name, f'{value:.1f} {unit}', f'<= {goal:g} {unit}', value <= goal, note)
+
+
+def lines(samples):
+    """The table of the intake figures."""
+    rate = {name: f'{median(of):,.0f}/s' for name, of in samples.items()}
+    return [
+        Line('the limit: batches of 64 on two connections, no network', rate['limit']),
+        at_least('intake over ZeroMQ / limit, 64 in flight, consumers stopped', ratio(samples, 'bus', 'limit'), 0.5,
+                 rate['bus']),
+        at_least('intake over HTTP / limit, 64 connections, consumers stopped', ratio(samples, 'http', 'limit'), 0.4,
+                 rate['http']),
+        at_most('p99 of that at half load', median(samples['http_half'], 'p99_ms'), 50, 'ms', rate['http_half']),
+        at_least('the same with the whole cluster running / limit', median(samples['http_whole']) / median(samples['limit']),
+                 0.2, f'{rate["http_whole"]}, caught up {median(samples["http_whole"], "caught_up_s"):.1f} s after'),
+        at_least('intake over HTTP / the peer', ratio(samples, 'http', 'peer'), 6, f'the peer: {rate["peer"]}'),
+        at_least('p99 of the peer / ours', 1 / ratio(samples, 'http', 'peer', 'p99_ms'), 5,
+                 f'{median(samples["peer"], "p99_ms"):.0f} ms / {median(samples["http"], "p99_ms"):.0f} ms'),
+        at_least('intake over HTTP / commits one at a time', ratio(samples, 'http', 'one_at_a_time'), 5,
+                 f'one at a time: {rate["one_at_a_time"]}'),
+    ]
+
+
+def cpu_lines(samples):
+    """Processor seconds for a thousand complaints, by part."""
+    found = []
+    for name, of in samples.items():
+        parts = sorted({part for sample in of for part in sample['cpu_s_per_1000']})
+        medians = {part: statistics.median(sample['cpu_s_per_1000'][part] for sample in of) for part in parts}
+        found.append(f'  {name:<14}' + '  '.join(f'{part} {spent:.3f}' for part, spent in medians.items() if spent >= 0.001))
+    return found
+
+
+def show(found):
+    """The table, what the comparison of the catalogs says, and the processors."""
+    print()
+    for line in found['lines']:
+        verdict = {True: 'met', False: 'MISSED', None: ''}[line.met]
+        print(f'{line.name:<66}{line.value:>10}  {line.goal:<10}{verdict:<8}{line.note}')
+    print('\nbytes a complaint, and its indexes (their number): the limit | ours')
+    for row in found['catalog']:
+        cells = [f'{size} + {index} ({count})' for size, index, count in
+                 zip(row['bytes_a_complaint'], row['index_bytes_a_complaint'], row['indexes'], strict=True)]
+        print(f'  {row["table"]:<14}{cells[0]:>20} | {cells[1]}')
+    print('\nprocessor seconds for 1,000 complaints')
+    print('\n'.join(cpu_lines(found['samples'])))
+
+
+def write(found, folder):
+    """bench.json and bench.svg."""
+    folder.mkdir(parents=True, exist_ok=True)
+    told = found | {'lines': [vars(line) for line in found['lines']],
+                    'machine': {'kernel': platform.release(), 'processors': _processors()}}
+    (folder / 'bench.json').write_text(json.dumps(told, indent=1, ensure_ascii=False) + '\n')
+    _plot(found['samples'], folder)
+
+
+def _processors():
+    return [line.split(':')[1].strip() for line in Path('/proc/cpuinfo').read_text().splitlines() if line[:10] == 'model name']
+
+
+def _plot(samples, folder):
+    rows = [[name, *(f'{sample["rate"]:.1f}' for sample in of)] for name, of in samples.items()]
+    (folder / 'bench.dat').write_text(''.join(
+        f'{column} {name} {rate}\n' for column, (name, *rates) in enumerate(rows) for rate in rates))
+    script = [
+        'set terminal svg size 900,420 dynamic', f'set output "{folder / "bench.svg"}"',
+        'set title "complaints a second, a point a round"', 'set logscale y', 'set grid y', 'unset key',
+        f'set xrange [-0.5:{len(rows) - 0.5}]',
+        'set xtics (' + ', '.join(f'"{row[0]}" {i}' for i, row in enumerate(rows)) + ') noenhanced',
+        f'plot "{folder / "bench.dat"}" using 1:3 with points pointtype 7 pointsize 0.7',
+    ]
+    subprocess.run(['gnuplot'], input='\n'.join(script), text=True, check=True)
