@@ -83,9 +83,14 @@ static void stream_on_frame(void *ctx, const uint8_t *body, size_t body_size)
         return;
     }
     const FollowResponse *frame = (const FollowResponse *)(void *)message;
-    struct log_cursor cursor;
-    if (log_cursor_parse(frame->through, &cursor) == 0)
+    struct log_cursor cursor = { .stream = "" };
+    if (log_cursor_parse(frame->through, &cursor) == 0) {
         snprintf(s->through, sizeof(s->through), "%s", frame->through);
+    } else if (frame->n_events > 0) { /* events whose log nobody knows */
+        log_line(LOG_ERROR, "feed frame refused", LF_TEXT("reason", "no cursor"));
+        http_stream_end(s->rq->x);
+        return;
+    }
 
     struct buf text;
     buf_init(&text, 0);
