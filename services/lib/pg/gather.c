@@ -1,6 +1,7 @@
 /* Gathered rows: what many commands of a batch write into the same table, sent as one statement.
  *
- * Invariant: a statement never grows past what fits into one group, unless one row alone does. */
+ * A statement is kept to what fits into one group. Where one row alone is larger, or has much to
+ * escape, which is not counted, it goes as pg_queue sends a large one: right, only slower. */
 #include <stdlib.h>
 
 #include "pg/pg_inside.h"
