@@ -3,9 +3,11 @@
 Each keeps what it was told in order, over all its lives. It ends with stop(), or goes away with go() and comes back
 with come().
 """
+import contextlib
 import http.client
 import json
 import random
+import socket
 import threading
 import urllib.parse
 
@@ -70,7 +72,7 @@ class Stream(Subscriber):
 
     def __init__(self, cluster, who, types, after):
         super().__init__(cluster, who, types)
-        self.cursor, self.connection = after, None
+        self.cursor, self.connection, self.socket = after, None, None
 
     def _listen(self):
         gateway = random.choice(self.cluster.of('gateway')).instance.http
@@ -79,6 +81,7 @@ class Stream(Subscriber):
         try:
             self.connection.request('GET', f'/v1/events:stream?{urllib.parse.urlencode(query)}', headers={
                 'Authorization': f'Bearer {self.own["token"]}', 'Last-Event-ID': self.cursor})
+            self.socket = self.connection.sock  # a response without a length takes it away from the connection
             answer = self.connection.getresponse()
             if answer.status == 503:
                 return
@@ -105,9 +108,9 @@ class Stream(Subscriber):
             message = {}
 
     def _break(self):
-        connection = self.connection
-        if connection and connection.sock:
-            connection.sock.shutdown(2)
+        if self.socket:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
 
 
 class Follower(Subscriber):

@@ -1,6 +1,7 @@
 """Events: pulled, streamed and followed; cursors; CloudEvents."""
 import http.client
 import json
+import socket
 import threading
 import urllib.parse
 
@@ -8,6 +9,7 @@ import psycopg2
 from lujian.complaints.v1 import complaint_pb2, events_pb2
 from lujian_client import Door, Refused
 
+WAIT_S = 30
 PERSONAL = ('19900001234', '测试市民', '夜间占道', '路口每晚')
 
 
@@ -77,6 +79,7 @@ class Stream(threading.Thread):
         self.connection = http.client.HTTPConnection(urllib.parse.urlsplit(world.url).netloc, timeout=60)
         self.connection.request('GET', path, headers={
             'Authorization': f'Bearer {world.credentials[principal]["token"]}', **(headers or {})})
+        self.socket = self.connection.sock  # a response without a length takes it away from the connection
         self.response = self.connection.getresponse()
         self.events, self.changed = [], threading.Condition()
         if self.response.status == 200:
@@ -104,7 +107,11 @@ class Stream(threading.Thread):
             return next(e for e in self.events if condition(*e))
 
     def close(self):
-        self.connection.sock and self.connection.sock.close()
+        # The reader holds the response while it waits, so it must find the end first: closing alone waits for its turn,
+        # which on a busy machine may never come.
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.join(WAIT_S)
+        assert not self.is_alive()
         self.response.close()
 
 
