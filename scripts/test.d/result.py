@@ -2,6 +2,8 @@
 import xml.etree.ElementTree as xml
 from dataclasses import dataclass, field
 
+TIMED_OUT = 124
+
 
 @dataclass
 class Result:
@@ -25,7 +27,10 @@ def from_junit(path, status):
     except (FileNotFoundError, xml.ParseError):
         result.failures.append(f'the runner left no result (status {status})')
         return result
+    name = 'nothing'
     for case in cases:
+        if not case.get('name'):
+            continue # one that was interrupted
         name = '.'.join(filter(None, (case.get('classname'), case.get('name'))))
         if case.find('failure') is not None or case.find('error') is not None:
             result.failures.append(name)
@@ -33,7 +38,9 @@ def from_junit(path, status):
             result.skipped += 1
         else:
             result.passed += 1
-    if not cases:
+    if status == TIMED_OUT:
+        result.failures.append(f'its time was up; the last that it finished is {name}')
+    elif not cases:
         result.failures.append('ran no test')
     elif status != 0 and not result.failures:
         result.failures.append(f'the runner ended with {status}')

@@ -1,4 +1,5 @@
 """The suites: lint, the C tests of a preset, and each folder of Python tests."""
+import contextlib
 import json
 import os
 import signal
@@ -6,11 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from result import Result, from_junit, from_lint
+from result import TIMED_OUT, Result, from_junit, from_lint
 
 LIMIT_S = {'lint': 600, 'unit': 900, 'asan': 1200}
 PYTHON_LIMIT_S = 900
-TIMED_OUT = 124
+TELL_S = 30 # that a runner whose time is up has to tell how far it came
 SANITIZERS = {
     'ASAN_OPTIONS': 'detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:abort_on_error=0',
     'UBSAN_OPTIONS': 'print_stacktrace=1',
@@ -44,6 +45,9 @@ def execute(argv, root, limit_s, output=None, **env):
         try:
             return process.wait(limit_s)
         except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(TELL_S)
             print(f'ended after its limit of {limit_s} s', file=output, flush=True)
             return TIMED_OUT
         finally:

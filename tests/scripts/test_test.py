@@ -158,6 +158,18 @@ def test_a_suite_that_hangs_is_ended_with_all_that_it_started(tmp_path):
         time.sleep(0.01)
 
 
+def test_a_suite_whose_time_is_up_tells_how_far_it_came(checkout):
+    (checkout / 'tests/good/test_a.py').write_text(
+        SOUND + '\n\ndef test_that_hangs():\n    import threading\n    threading.Event().wait(60)\n')
+    program = ('import sys, pathlib; sys.path.insert(0, sys.argv[1]); import suites; suites.PYTHON_LIMIT_S = 5; '
+               'root = pathlib.Path(sys.argv[2]); result = suites.pytest(root, "good", root / "tests/good").run(None); '
+               'print(result.passed, result.failures)')
+    done = subprocess.run([sys.executable, '-B', '-c', program, str(ROOT / 'scripts/test.d'), str(checkout)], text=True,
+                          stdout=subprocess.PIPE, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1].startswith('2 [')
+    assert 'the last that it finished is tests.good.test_a.test_two' in done.stdout, done.stdout
+
+
 def _is_running(pid):
     try:
         with open(f'/proc/{pid}/stat', encoding='utf-8') as stat:
