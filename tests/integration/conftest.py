@@ -2,6 +2,7 @@
 
 Civil time only moves forward and tests share it, so each test files complaints of its own and looks at those alone.
 """
+import contextlib
 import http.client
 import itertools
 import json
@@ -96,6 +97,19 @@ class Api:
             if page['through'] == after:
                 return found, after
             after = page['through']
+
+
+def door(replica, owned):
+    """The door of a replica, for the bearer of a key."""
+    from lujian_client import Door
+    return Door(replica.rpc, replica.public_key, owned['curve_public'], owned['curve_secret'])
+
+
+def heard(replica, owned):
+    """Whether the door of a replica answers the bearer of a key."""
+    from lujian.bus.v1 import node_pb2
+    with contextlib.closing(door(replica, owned)) as there:
+        return there.receive(there.send(f'{replica.service}.ping', node_pb2.PingRequest()), 2) is not None
 
 
 class World:

@@ -1,16 +1,15 @@
 """Cards and orders as they are acted on, explained, hidden, and as they climb: every trigger, every level."""
 import csv
 import io
-import uuid
 from datetime import date, datetime, timedelta
 
 import pytest
-from conftest import Api
+from conftest import Api, heard
 from test_ladder import advance_to, cards, orders, reply_clock, to_first_orders, working_days_from_now
 from test_registry_cli import Cli, becomes, folder
 
 from cluster import principals
-from cluster.keys import token_sha256
+from cluster.keys import new_credentials
 from model.calendar import Calendar, midnight
 
 CALENDAR = Calendar()
@@ -21,17 +20,19 @@ HALF_A_DAY = timedelta(hours=12)
 def newcomers(world, tmp_path_factory):
     """Units of the city and of the province, and a centre that files for the province: by their tokens."""
     rows, apis = io.StringIO(), {}
-    table = csv.DictWriter(rows, principals.COLUMNS, restval='')
+    table = csv.DictWriter(rows, principals.COLUMNS)
     table.writeheader()
-    for name, role, jurisdiction, source in (('unit_it_3701', 'unit', '3701', ''), ('unit_it_37', 'unit', '37', ''),
-                                             ('hotline_it_37', 'hotline', '37', 'province-it')):
-        token = f'it-{uuid.uuid4().hex}'
-        apis[name] = Api(world.url, token)
-        table.writerow({'id': name, 'key_id': 'k1', 'name': name, 'roles': role, 'jurisdiction': jurisdiction,
-                        'sources': source, 'token_sha256': token_sha256(token), 'revoked': '0'})
+    for name, role, jurisdiction, sources in (('unit_it_3701', 'unit', '3701', ()), ('unit_it_37', 'unit', '37', ()),
+                                              ('hotline_it_37', 'hotline', '37', ('province-it',))):
+        owned = new_credentials(name)
+        apis[name] = Api(world.url, owned['token'])
+        table.writerow(principals.row(principals.Principal(name, name, (role,), jurisdiction, sources), owned))
     Cli(world.cluster, 'operator').run('load', folder(tmp_path_factory.mktemp('newcomers'), principals=rows.getvalue()))
     for api in apis.values():
         becomes(lambda api=api: api.get('/v1/me').status == 200)
+    # The gateway knows them, but a request may go to any replica: the last of the three is known when all are.
+    for replica in world.cluster.of('complaints') + world.cluster.of('supervision'):
+        becomes(lambda replica=replica: heard(replica, owned))
     return apis
 
 

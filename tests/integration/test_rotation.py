@@ -14,7 +14,7 @@ from lujian_client import Door
 from cluster import ini, instances, keys, principals
 from cluster.paths import write_whole
 from cluster.seeding import Seeding
-from conftest import Api
+from conftest import Api, door, heard
 
 WHO, SOURCE = 'hotline_rotating', 'rot-1'
 WAIT_S = 30.0
@@ -88,16 +88,6 @@ def load_keys(world, *rows):
     folder.mkdir(exist_ok=True)
     write_whole(folder / 'principals.csv', out.getvalue())
     assert Seeding(world.cluster.run_dir, world.cluster.build).load(folder)
-
-
-def door(replica, owned):
-    return Door(replica.rpc, replica.public_key, owned['curve_public'], owned['curve_secret'])
-
-
-def heard(replica, owned):
-    """Whether the door of a replica answers the bearer of a key."""
-    with contextlib.closing(door(replica, owned)) as there:
-        return there.receive(there.send('complaints.ping', node_pb2.PingRequest()), 2) is not None
 
 
 def known(world, owned):
