@@ -107,8 +107,7 @@ class Stream(threading.Thread):
             return next(e for e in self.events if condition(*e))
 
     def close(self):
-        # The reader holds the response while it waits, so it must find the end first: closing alone waits for its turn,
-        # which on a busy machine may never come.
+        # The reader holds the response while it waits: closing alone would wait for the server's next comment.
         self.socket.shutdown(socket.SHUT_RDWR)
         self.join(WAIT_S)
         assert not self.is_alive()

@@ -1,5 +1,6 @@
 """scripts/test counts what every runner tells it, and can fail in every way in which something can go wrong."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -156,6 +157,15 @@ def test_a_suite_that_hangs_is_ended_with_all_that_it_started(tmp_path):
     while _is_running(pid):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_test_that_hangs_fails_and_the_others_still_run(checkout, monkeypatch):
+    (checkout / 'tests/good/test_a.py').write_text(
+        'def test_that_hangs():\n    import threading\n    threading.Event().wait(60)\n\n\n' + SOUND)
+    monkeypatch.setenv('PYTEST_TIMEOUT', '2')
+    status, last, text = run(checkout, 'good')
+    assert (status, last) == (1, '2 passed, 1 failed') and 'FAILED good: tests.good.test_a.test_that_hangs' in text
+    assert int(re.search(r'^timeout = (\d+)$', (ROOT / 'tests/pytest.ini').read_text(), re.MULTILINE)[1]) > 0
 
 
 def test_a_suite_whose_time_is_up_tells_how_far_it_came(checkout):
