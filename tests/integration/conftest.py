@@ -130,6 +130,14 @@ class World:
         setattr(self, principal, api)
         return api
 
+    def door(self, principal):
+        """The door of the first replica of complaints."""
+        return self.doors(principal, 'complaints')[0]
+
+    def doors(self, principal, service):
+        """The door of every replica, for one thread."""
+        return [door(replica, self.credentials[principal]) for replica in self.cluster.of(service)]
+
     def complaint(self, **changes):
         """A filing request of a number of its own; None takes a field out."""
         body = {

@@ -16,19 +16,11 @@ import psycopg2
 import pytest
 from lujian.complaints.v1 import complaint_pb2
 from lujian.supervision.v1 import supervision_pb2
-from lujian_client import Door
 
 from test_doors import as_message
 
 WRITERS = 2
 WAIT_S = 60
-
-
-def doors(world, principal, service):
-    """A door of every replica, for one thread."""
-    me = world.credentials[principal]
-    return [Door(there['rpc'], there['curve_server_key'], me['curve_public'], me['curve_secret'])
-            for there in world.cluster.endpoints['services'][service]]
 
 
 def redis_says(world, *words):
@@ -75,7 +67,7 @@ def whole_redis(world):
 def breakers_closed(world):
     """Whoever had given Redis up has found it again."""
     for service in ('complaints', 'supervision'):
-        probe = doors(world, 'supervisor_37', service)
+        probe = world.doors('supervisor_37', service)
         request, answer, method = {
             'complaints': (complaint_pb2.ListRequest(page_size=1), complaint_pb2.ListResponse, 'complaints.list'),
             'supervision': (supervision_pb2.ListCardsRequest(page_size=1), supervision_pb2.ListCardsResponse,
@@ -101,8 +93,8 @@ class Writer(threading.Thread):
 
     def run(self):
         try:
-            self.centre = doors(self.world, 'hotline_3701', 'complaints')
-            self.unit = doors(self.world, 'unit_370102', 'complaints')
+            self.centre = self.world.doors('hotline_3701', 'complaints')
+            self.unit = self.world.doors('unit_370102', 'complaints')
             while not self.stop.is_set():
                 self.round()
                 self.rounds += 1
@@ -206,7 +198,7 @@ def test_redis_changes_nothing_but_time(world, whole_redis):
     rows = rows_of(world, known)
     assert {key: (c.version, c.state, c.reply.text) for key, c in known.items()} == rows
     breakers_closed(world)
-    for door in doors(world, 'hotline_3701', 'complaints') * 2:
+    for door in world.doors('hotline_3701', 'complaints') * 2:
         for key, complaint in known.items():
             got = door.call('complaints.get', complaint_pb2.GetRequest(id=key), complaint_pb2.Complaint)
             assert got == complaint
@@ -226,7 +218,7 @@ def test_what_lies_in_redis(world, whole_redis):
     before = figure(world, 'complaints', reads('row', 'hit'))
     seen = {}
     for who in ('hotline_3701', 'unit_370102', 'supervisor_3701'):
-        for door in doors(world, who, 'complaints'):
+        for door in world.doors(who, 'complaints'):
             seen[who] = door.call('complaints.get', request, complaint_pb2.Complaint).caller
             door.close()
     assert figure(world, 'complaints', reads('row', 'hit')) > before
@@ -245,7 +237,7 @@ def test_cards_and_orders(world, whole_redis):
     breakers_closed(world)
     filed = world.filed()
     world.advance(days=6)
-    replicas = doors(world, 'supervisor_370102', 'supervision')
+    replicas = world.doors('supervisor_370102', 'supervision')
 
     def cards(door, **wanted):
         answer = door.call('supervision.list_cards', supervision_pb2.ListCardsRequest(subject=filed['id'], **wanted),
@@ -273,7 +265,7 @@ def test_time_goes_on_in_what_is_kept(world, whole_redis):
     """A clock's state is made when it is read, also where nothing was written since."""
     breakers_closed(world)
     filed = world.filed()
-    replicas = doors(world, 'hotline_3701', 'complaints')
+    replicas = world.doors('hotline_3701', 'complaints')
     request = complaint_pb2.GetRequest(id=filed['id'])
     for door in replicas:
         door.call('complaints.get', request, complaint_pb2.Complaint)

@@ -9,16 +9,11 @@ import zmq
 from google.protobuf import json_format
 from lujian.bus.v1 import envelope_pb2
 from lujian.complaints.v1 import complaint_pb2
-from lujian_client import Door, Refused
+from lujian_client import Refused
 
 from test_filing import REFUSED
 
 GOOD_ID = '018f3a3e-7c2b-7def-8a11-0123456789ab'
-
-
-def door(world, principal, service='complaints'):
-    me, there = world.credentials[principal], world.cluster.endpoints['services'][service][0]
-    return Door(there['rpc'], there['curve_server_key'], me['curve_public'], me['curve_secret'])
 
 
 def as_message(body):
@@ -45,7 +40,7 @@ def test_both_doors_say_the_same(world, changes, status, code):
         pytest.skip('protobuf cannot say this')
     over_http = world.hotline_3701.post('/v1/complaints', body).expect(status, code)
     with pytest.raises(Refused) as refused:
-        door(world, 'hotline_3701').call('complaints.file', message, complaint_pb2.Complaint)
+        world.door('hotline_3701').call('complaints.file', message, complaint_pb2.Complaint)
     problem = refused.value.problem
     assert problem.code == over_http['code'] and problem.field == over_http.get('field', '')
 
@@ -63,7 +58,7 @@ NOT_HIS = [
 def test_a_role_comes_before_a_shape_at_both_doors(world, who, verb, message, path, body):
     getattr(world, who).post(path, body).expect(403, 'permission_denied')
     with pytest.raises(Refused) as refused:
-        door(world, who).call(f'complaints.{verb}', message, complaint_pb2.Complaint)
+        world.door(who).call(f'complaints.{verb}', message, complaint_pb2.Complaint)
     assert refused.value.problem.code == 'permission_denied'
 
 
@@ -93,7 +88,7 @@ def answer(socket, timeout_ms=5000):
 
 
 def still_serves(world):
-    assert door(world, 'hotline_3701').receive is not None
+    assert world.door('hotline_3701').receive is not None
     socket = raw(world)
     socket.send_multipart([head(), complaint_pb2.GetRequest(id=GOOD_ID).SerializeToString()])
     assert answer(socket) == 'not_found'

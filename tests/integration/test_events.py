@@ -7,7 +7,7 @@ import urllib.parse
 
 import psycopg2
 from lujian.complaints.v1 import complaint_pb2, events_pb2
-from lujian_client import Door, Refused
+from lujian_client import Refused
 
 WAIT_S = 30
 PERSONAL = ('19900001234', '测试市民', '夜间占道', '路口每晚')
@@ -150,13 +150,8 @@ def test_a_stream_is_refused_by_status(world):
         assert Stream(world, principal, path).response.status == status, path
 
 
-def door(world, principal, service='complaints'):
-    me, there = world.credentials[principal], world.cluster.endpoints['services'][service][0]
-    return Door(there['rpc'], there['curve_server_key'], me['curve_public'], me['curve_secret'])
-
-
 def test_the_python_client_files_and_follows(world, tmp_path):
-    centre, supervisor = door(world, 'hotline_3701'), door(world, 'supervisor_3701')
+    centre, supervisor = world.door('hotline_3701'), world.door('supervisor_3701')
     follow = supervisor.follow('complaints', str(tmp_path / 'cursor'))
     body = world.complaint()
     request = complaint_pb2.FileRequest(
@@ -167,7 +162,7 @@ def test_the_python_client_files_and_follows(world, tmp_path):
     event = next(e for e in follow if e.subject == filed.id)
     assert events_pb2.ComplaintFiled.FromString(event.data).order_no == filed.order_no
     next(follow)  # asking for the next has moved the cursor
-    later = door(world, 'supervisor_3701').follow('complaints', str(tmp_path / 'cursor'))
+    later = world.door('supervisor_3701').follow('complaints', str(tmp_path / 'cursor'))
     second = world.filed()
     seen = []
     for event in later:
