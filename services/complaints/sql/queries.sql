@@ -5,11 +5,11 @@ SELECT nextval('complaint_order_seq');
 INSERT INTO complaint (id, order_no, source, external_id, digest, channel, type, urgency, category, title, body,
                        place, division, unit, audience, about_enforcement, caller_sealed, caller_key,
                        confidential, wants_reply, received_at, filed_at, state, version)
-SELECT *
-  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::smallint[], $7::smallint[],
-              $8::smallint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
-              $16::boolean[], $17::bytea[], $18::text[], $19::boolean[], $20::boolean[], $21::bigint[], $22::bigint[],
-              $23::smallint[], $24::bigint[]);
+SELECT unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::bytea[]),
+       unnest($6::smallint[]), unnest($7::smallint[]), unnest($8::smallint[]), unnest($9::text[]), unnest($10::text[]),
+       unnest($11::text[]), unnest($12::text[]), unnest($13::text[]), unnest($14::text[]), unnest($15::text[]),
+       unnest($16::boolean[]), unnest($17::bytea[]), unnest($18::text[]), unnest($19::boolean[]), unnest($20::boolean[]),
+       unnest($21::bigint[]), unnest($22::bigint[]), unnest($23::smallint[]), unnest($24::bigint[]);
 
 -- name: complaint_natural
 -- LIMIT keeps each lookup one by index, however the table was when this was planned.
@@ -113,5 +113,5 @@ UPDATE complaint SET state = $2, version = $3, redo_count = 0, failed_visits = 0
 
 -- name: complaint_act_insert
 INSERT INTO complaint_act (complaint_id, version, action, acted_at, principal, reached, unit, note)
-SELECT *
-  FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::boolean[], $7::text[], $8::text[]);
+SELECT unnest($1::uuid[]), unnest($2::bigint[]), unnest($3::text[]), unnest($4::bigint[]), unnest($5::text[]),
+       unnest($6::boolean[]), unnest($7::text[]), unnest($8::text[]);

@@ -8,9 +8,6 @@
 
 #include "base/util.h"
 
-/* Room for a large statement, so that the kernel takes it whole (see pg_write). */
-#define SEND_BUFFER_BYTES (256 * 1024)
-
 const struct pg_query pg_begin_query = { .name = "pg_begin",
                                          .sql = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE" };
 
@@ -78,7 +75,7 @@ static int connect_once(struct pg *pg, const struct pg_options *o)
     }
     pg->alive = true;
     PQsetNoticeReceiver(pg->conn, note_warning, pg);
-    int size = SEND_BUFFER_BYTES;
+    int size = PG_SEND_BUFFER_BYTES;
     setsockopt(PQsocket(pg->conn), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     if (PQsetnonblocking(pg->conn, 1) || !PQenterPipelineMode(pg->conn))
         return err_set(ERR_INTERNAL, "pipeline mode: %s", PQerrorMessage(pg->conn));

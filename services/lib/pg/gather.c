@@ -1,14 +1,15 @@
 /* Gathered rows: what many commands of a batch write into the same table, sent as one statement.
  *
- * A statement is kept to what fits into one group. Where one row alone is larger, or has much to
- * escape, which is not counted, it goes as pg_queue sends a large one: right, only slower. */
+ * A statement's start, its round trip and the memory that the server takes for it cost as much as
+ * several rows, so a statement is as large as the socket's buffer takes whole. Escapes, which are
+ * not counted, can double it: half the buffer is filled. */
 #include <stdlib.h>
 
 #include "pg/pg_inside.h"
 
 /* A column's share besides its elements: its length, its format, its braces. */
 #define COLUMN_BYTES 8
-#define ROOM         (PG_GROUP_BYTES_MAX - 128) /* the rest of the statement, and its Sync */
+#define ROOM         (PG_SEND_BUFFER_BYTES / 2)
 
 static size_t element_bytes(const struct pg_param *p)
 {

@@ -20,6 +20,7 @@
 #define PG_LIBPQ_FLUSH_BYTES  8192
 #define PG_GROUP_BYTES_MAX    (PG_LIBPQ_FLUSH_BYTES - 1)
 #define PG_WINDOW_BYTES_MAX   (4 * PG_LIBPQ_FLUSH_BYTES)
+#define PG_SEND_BUFFER_BYTES  (256 * 1024) /* the kernel takes a large statement whole */
 #define PG_ANSWER_TIMEOUT_MS  60000
 #define PG_CONNECT_TIMEOUT_S  5
 #define PG_STATEMENT_NAME_MAX 40 /* with an alias' suffix it is 63, an identifier's length */

@@ -256,7 +256,7 @@ static int prepare_alias(struct pg *pg, const struct pg_query *query, char *out,
     return 0;
 }
 
-/* Sent alone into an empty socket, whose buffer takes it whole up to SEND_BUFFER_BYTES. */
+/* Sent alone into an empty socket, whose buffer takes it whole up to PG_SEND_BUFFER_BYTES. */
 static int queue_large(struct pg *pg, const struct pg_query *query, const struct pg_param *params,
                        int count, size_t bytes)
 {

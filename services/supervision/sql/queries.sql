@@ -1,9 +1,10 @@
 -- name: card_insert
 INSERT INTO card (id, color, subject, clock_kind, clock_id, term, division, audience, about_enforcement, unit, level,
                   due_at, raised_at, state, version)
-SELECT * FROM unnest($1::text[]::uuid[], $2::smallint[], $3::text[]::uuid[], $4::smallint[], $5::text[]::uuid[],
-                     $6::int[], $7::text[], $8::text[], $9::boolean[], $10::text[], $11::smallint[], $12::bigint[],
-                     $13::bigint[], $14::smallint[], $15::bigint[])
+SELECT unnest($1::uuid[]), unnest($2::smallint[]), unnest($3::uuid[]), unnest($4::smallint[]), unnest($5::uuid[]),
+       unnest($6::int[]), unnest($7::text[]), unnest($8::text[]), unnest($9::boolean[]), unnest($10::text[]),
+       unnest($11::smallint[]), unnest($12::bigint[]), unnest($13::bigint[]), unnest($14::smallint[]),
+       unnest($15::bigint[])
     ON CONFLICT (id) DO NOTHING
 RETURNING id;
 

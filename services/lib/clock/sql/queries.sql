@@ -5,9 +5,11 @@ INSERT INTO clock (subject, kind, id, term, division, audience, unit, about_enfo
 SELECT v.subject, v.kind, v.id, v.term, v.division, v.audience, v.unit, v.about_enforcement, v.started_at, v.due_at,
        v.due_on, v.provisional, false, v.rule, v.rule_version, v.extended_days, v.calendar_position,
        nullif(v.next_rung, 0), v.next_at, v.next_provisional, nullif(v.last_rung, 0), v.last_fired_at, 1
-FROM unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::boolean[],
-            $9::bigint[], $10::bigint[], $11::integer[], $12::boolean[], $13::text[], $14::integer[], $15::integer[],
-            $16::bigint[], $17::smallint[], $18::bigint[], $19::boolean[], $20::smallint[], $21::bigint[])
+FROM (SELECT unnest($1::uuid[]), unnest($2::smallint[]), unnest($3::uuid[]), unnest($4::integer[]), unnest($5::text[]),
+             unnest($6::text[]), unnest($7::text[]), unnest($8::boolean[]), unnest($9::bigint[]), unnest($10::bigint[]),
+             unnest($11::integer[]), unnest($12::boolean[]), unnest($13::text[]), unnest($14::integer[]),
+             unnest($15::integer[]), unnest($16::bigint[]), unnest($17::smallint[]), unnest($18::bigint[]),
+             unnest($19::boolean[]), unnest($20::smallint[]), unnest($21::bigint[]))
     AS v (subject, kind, id, term, division, audience, unit, about_enforcement, started_at, due_at, due_on, provisional,
           rule, rule_version, extended_days, calendar_position, next_rung, next_at, next_provisional, last_rung,
           last_fired_at);
@@ -24,9 +26,9 @@ WHERE subject = $1 AND kind = $2;
 -- name: clock_ledger_insert
 INSERT INTO clock_ledger (clock_id, row_version, what, at, term, was_started_at, was_due_at, was_rule,
                           was_rule_version, due_at, calendar_position, reason)
-SELECT *
-FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::integer[], $6::bigint[], $7::bigint[], $8::text[],
-            $9::integer[], $10::bigint[], $11::bigint[], $12::text[]);
+SELECT unnest($1::uuid[]), unnest($2::bigint[]), unnest($3::text[]), unnest($4::bigint[]), unnest($5::integer[]),
+       unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::text[]), unnest($9::integer[]), unnest($10::bigint[]),
+       unnest($11::bigint[]), unnest($12::text[]);
 
 -- name: clock_readdress
 UPDATE clock
@@ -62,8 +64,7 @@ ORDER BY subject, kind;
 
 -- name: clock_rungs_insert
 INSERT INTO clock_rung (clock_id, term, rung, due_at, fired_at)
-SELECT *
-FROM unnest($1::uuid[], $2::integer[], $3::smallint[], $4::bigint[], $5::bigint[]);
+SELECT unnest($1::uuid[]), unnest($2::integer[]), unnest($3::smallint[]), unnest($4::bigint[]), unnest($5::bigint[]);
 
 -- name: clock_rungs_advance
 -- The position only falls: whoever computed the next rung by an older calendar leaves the clock to be recomputed.
@@ -72,9 +73,9 @@ SET last_rung = v.rung, last_fired_at = v.fired_at, next_rung = nullif(v.next_ru
     next_at = nullif(v.next_at, 0), next_provisional = v.next_provisional,
     calendar_position = least(c.calendar_position, v.calendar_position), attempts = 0, retry_at = NULL,
     row_version = c.row_version + 1
-FROM unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::bigint[], $5::smallint[], $6::bigint[], $7::boolean[],
-            $8::bigint[]) AS v (subject, kind, rung, fired_at, next_rung, next_at, next_provisional,
-                                calendar_position)
+FROM (SELECT unnest($1::uuid[]), unnest($2::smallint[]), unnest($3::smallint[]), unnest($4::bigint[]),
+             unnest($5::smallint[]), unnest($6::bigint[]), unnest($7::boolean[]), unnest($8::bigint[]))
+    AS v (subject, kind, rung, fired_at, next_rung, next_at, next_provisional, calendar_position)
 WHERE c.subject = v.subject AND c.kind = v.kind;
 
 -- name: clock_unsettled_page

@@ -4,6 +4,5 @@ FROM idempotency_claim($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::t
 
 -- name: idempotency_record
 INSERT INTO idempotency (principal, method, key, digest, aggregate, version, created_at)
-SELECT r.principal, r.method, r.key, r.digest, r.aggregate, r.version, $7::bigint
-FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::bigint[])
-    AS r (principal, method, key, digest, aggregate, version)
+SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::bytea[]), unnest($5::text[]),
+       unnest($6::bigint[]), $7::bigint

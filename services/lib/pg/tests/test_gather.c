@@ -147,6 +147,20 @@ static void test_many(void **state)
     assert_in_range(statements, 2, 40);
 }
 
+/* What a batch of commands writes into a table, many groups' worth of it, is one statement. */
+static void test_a_batch_is_one_statement(void **state)
+{
+    (void)state;
+    enum { ROWS = 64, TEXT = 1500 };
+    char text[TEXT + 1];
+    memset(text, 'x', TEXT);
+    text[TEXT] = '\0';
+    for (int i = 1; i <= ROWS; i++)
+        assert_int_equal(gather(i, text), 0);
+    assert_int_equal(ask(&count_query, 0), ROWS);
+    assert_int_equal(ask(&statements_query, 0), 1);
+}
+
 /* A write comes after what was gathered before it and before what is gathered after it. */
 static void test_order(void **state)
 {
@@ -206,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_batch_is_one_statement, setup, teardown),
         cmocka_unit_test_setup_teardown(test_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_places, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failure, setup, teardown),
