@@ -1,8 +1,11 @@
-/* Randomness from libcrypto, a keyed hash (SipHash-2-4) and UUIDs of versions 5 and 7. */
+/* Randomness from libcrypto, drawn in blocks; a keyed hash (SipHash-2-4) and UUIDs of versions 5
+ * and 7. */
 #include "base/rand.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -13,13 +16,31 @@
 static const uint8_t uuid_namespace[16] = { 0xd6, 0x9b, 0x31, 0x78, 0xe7, 0x43, 0x44, 0x6c,
                                             0x97, 0xb3, 0x1d, 0xc4, 0x38, 0xfb, 0xea, 0x6c };
 
+/* A draw from libcrypto costs a microsecond and a system call, however few bytes it is for. What is
+ * handed out is wiped here. No process of ours forks after its start. */
+static _Thread_local struct {
+    unsigned char bytes[1024];
+    size_t left; /* the first so many are still to be given */
+} pool;
+
+static void draw(unsigned char *out, size_t size)
+{
+    int ok = RAND_bytes(out, (int)size);
+    assert_always(ok == 1);
+}
+
 void rand_bytes(void *out, size_t size)
 {
     unsigned char *p = out;
     while (size > 0) {
-        size_t part = size > 1 << 20 ? 1 << 20 : size;
-        int ok = RAND_bytes(p, (int)part);
-        assert_always(ok == 1);
+        if (!pool.left) {
+            draw(pool.bytes, sizeof(pool.bytes));
+            pool.left = sizeof(pool.bytes);
+        }
+        size_t part = size < pool.left ? size : pool.left;
+        pool.left -= part;
+        memcpy(p, pool.bytes + pool.left, part);
+        OPENSSL_cleanse(pool.bytes + pool.left, part);
         p += part;
         size -= part;
     }
@@ -111,11 +132,22 @@ void uuid_v7(int64_t instant_ms, char out[UUID_TEXT_SIZE])
     uuid_format(bytes, 7, out);
 }
 
+static EVP_MD *sha1_md;
+static pthread_once_t sha1_once = PTHREAD_ONCE_INIT;
+
+/* Once: a fetch costs more than a name's digest. */
+static void sha1_fetch(void)
+{
+    sha1_md = EVP_MD_fetch(NULL, "SHA1", NULL);
+    assert_always(sha1_md);
+}
+
 void uuid_v5(const char *name, size_t name_length, char out[UUID_TEXT_SIZE])
 {
     uint8_t digest[EVP_MAX_MD_SIZE];
+    pthread_once(&sha1_once, sha1_fetch);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha1(), NULL) == 1 &&
+    bool ok = ctx && EVP_DigestInit_ex(ctx, sha1_md, NULL) == 1 &&
               EVP_DigestUpdate(ctx, uuid_namespace, sizeof(uuid_namespace)) == 1 &&
               EVP_DigestUpdate(ctx, name, name_length) == 1 &&
               EVP_DigestFinal_ex(ctx, digest, NULL) == 1;
