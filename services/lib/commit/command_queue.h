@@ -6,7 +6,7 @@
 #include "commit/batch.h"
 
 #define COMMAND_NAME_SLOTS  65536 /* a power of two */
-#define COMMAND_WORTH       32    /* so many are worth a transaction of their own */
+#define COMMAND_WORTH       16    /* so many are worth a transaction of their own */
 #define COMMAND_CROWD_MS    100   /* how long it is remembered how many there were at once */
 #define COMMAND_GATHER_MS   16 /* the longest wait for the others of the crowd, or a batch's time */
 #define COMMAND_PATIENCE_MS 100 /* the longest wait for a batch that runs */

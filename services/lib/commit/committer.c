@@ -30,6 +30,8 @@ struct committers {
     struct committer threads[COMMITTERS_MAX];
     pthread_mutex_t mutex;
     pthread_cond_t changed; /* something to take, a batch done, or stopping */
+    int waiting;            /* threads at `changed` */
+    bool called;            /* one of them was woken by a command, and has not come yet */
     struct command_queue queue;
     bool stopping;
     struct link_stop link_stop;
@@ -39,10 +41,23 @@ struct committers {
 static void wait_until(struct committers *cs, int64_t at_ms)
 {
     struct timespec t = { .tv_sec = at_ms / 1000, .tv_nsec = (at_ms % 1000) * 1000000 };
+    cs->waiting++;
     if (at_ms == INT64_MAX)
         pthread_cond_wait(&cs->changed, &cs->mutex);
     else
         pthread_cond_timedwait(&cs->changed, &cs->mutex, &t);
+    cs->waiting--;
+    cs->called = false;
+}
+
+/* One thread at a time: whoever comes takes all that may start, and calls the next where there is
+ * more. */
+static void call_one(struct committers *cs)
+{
+    if (!cs->waiting || cs->called)
+        return;
+    cs->called = true;
+    pthread_cond_signal(&cs->changed);
 }
 
 /* ---- answers ---- */
@@ -101,6 +116,8 @@ static int next_members(struct committers *cs, struct command **members)
             until_ms = MIN(until_ms, command_queue_patience_ms(q));
         wait_until(cs, until_ms);
     }
+    if (q->ready.first)
+        call_one(cs); /* to begin what is left, or to know until when to wait */
     pthread_mutex_unlock(&cs->mutex);
     return count;
 }
@@ -229,7 +246,7 @@ bool committers_submit(struct committers *cs, struct command *c)
         command_queue_add(&cs->queue, c);
         cs->figures.commands++;
         if (cs->queue.ready.length == 1 || command_queue_may_start(&cs->queue, c->submitted_us))
-            pthread_cond_signal(&cs->changed); /* to begin, or to know until when to wait */
+            call_one(cs); /* to begin, or to know until when to wait */
     }
     pthread_mutex_unlock(&cs->mutex);
     return accepted;
