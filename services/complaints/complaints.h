@@ -162,7 +162,6 @@ void event_reopened(struct tx *tx, const struct complaint_row *row);
 /* ---- handle_*.c ---- */
 
 int complaint_file_check(struct request *rq, const void *in);
-int complaint_file_prepare(struct request *rq, const void *in);
 int complaint_file_apply(struct request *rq, const void *in, void *out);
 int complaint_get(struct request *rq, const void *in, void *out);
 int complaint_list(struct request *rq, const void *in, void *out);

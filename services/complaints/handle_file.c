@@ -57,10 +57,10 @@ int complaint_file_check(struct request *rq, const void *message)
     return 0;
 }
 
-int complaint_file_prepare(struct request *rq, const void *message)
+/* Fills the row but for its number. Refuses what only the time or the registry's units can tell. */
+static int file_row(struct request *rq, const FileRequest *in, struct complaint_row *row)
 {
-    const FileRequest *in = message;
-    struct complaint_row *row = arena_new(rq->arena, struct complaint_row);
+    *row = (struct complaint_row){ 0 };
     row->division = snapshot_division(rq->reference, in->division)->code;
     row->category = snapshot_category(rq->reference, in->category)->code;
     struct ownership owner =
@@ -83,8 +83,10 @@ int complaint_file_prepare(struct request *rq, const void *message)
     row->body = in->text;
     row->place = in->place;
     row->about_enforcement = in->about_enforcement;
-    row->received_at = in->received_at;
-    rq->prepared = row;
+    row->received_at = in->received_at ? in->received_at : rq->now_ms;
+    row->filed_at = rq->now_ms;
+    row->state = COMPLAINT_STATE_DISPATCHED;
+    row->version = 1;
     return caller_seal(rq->arena, row->id, in->caller, row);
 }
 
@@ -98,17 +100,14 @@ static int64_t clocks_start(const struct request *rq, const struct complaint_row
 
 int complaint_file_apply(struct request *rq, const void *message, void *out)
 {
-    (void)message;
-    struct complaint_row row = *(const struct complaint_row *)rq->prepared;
+    struct complaint_row row;
     int64_t sequence = 0;
-    int r = next_order(rq->tx, &sequence);
+    int r = file_row(rq, message, &row);
+    if (r == 0)
+        r = next_order(rq->tx, &sequence);
     if (r < 0)
         return r;
-    row.filed_at = rq->now_ms;
-    row.received_at = row.received_at ? row.received_at : rq->now_ms;
     row.order_no = rules_order_no(rq->arena, row.division, rq->now_ms, sequence);
-    row.state = COMPLAINT_STATE_DISPATCHED;
-    row.version = 1;
     r = store_complaint_insert(rq->tx, &row, rq->digest);
     if (r < 0)
         return r;

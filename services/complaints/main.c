@@ -13,7 +13,6 @@ static const struct method_handler methods[] = {
     {
         .method = &complaints_file_method,
         .check = complaint_file_check,
-        .prepare = complaint_file_prepare,
         .apply = complaint_file_apply,
         .view = complaint_view_by_id,
         .natural_lookup = &Q_COMPLAINT_NATURAL,

@@ -157,10 +157,7 @@ static bool enqueue(struct call *call)
     }
     command_name(c);
     c->bytes = call->bytes_in;
-    if (!c->handler->prepare)
-        return committers_submit(cs->committers, c);
-    call->work = WORK_PREPARE;
-    return workers_submit(cs->workers, call);
+    return committers_submit(cs->committers, c);
 }
 
 void calls_on_message(void *ctx, const struct door_address *from, const uint8_t *head,

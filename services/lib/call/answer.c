@@ -177,7 +177,7 @@ void answer_log(const struct call *call)
              LF_TEXT("principal", call->caller.actor ? call->caller.actor->id : ""),
              LF_TEXT("key", call->key_hash), LF_TEXT("code", outcome),
              LF_INT("us", mono_us() - call->arrived_us), LF_INT("queue_us", c->queued_us),
-             LF_INT("prepare_us", call->prepare_us), LF_INT("apply_us", c->apply_us),
+             LF_INT("read_us", call->read_us), LF_INT("apply_us", c->apply_us),
              LF_INT("batch", c->batch_size), LF_INT("bytes_in", call->bytes_in),
              LF_INT("bytes_out", call->head_size + call->body_size),
              LF_TEXT("traceparent", c->rq.traceparent ? c->rq.traceparent : ""),

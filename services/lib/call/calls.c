@@ -138,8 +138,7 @@ int calls_arrivals(struct calls *cs)
     return arrivals;
 }
 
-/* The committers first: what they replay is the workers' to answer. Prepared commands that the
- * workers still send on are then answered as not executed. */
+/* The committers first: what they replay is the workers' to answer. */
 void calls_stop(struct calls *cs)
 {
     loop_timer_free(cs->expiry);

@@ -1,9 +1,8 @@
 /* A request's way, from the door's bytes to a handler and back.
  *
  * On the loop thread: scan, method, caller, roles, rate, unpack, check. Then a bounded queue: to a
- * worker (queries, the prepare half of commands, replays) or to the committers. Every message that
- * has a readable id gets one answer, or a feed. What cannot be taken is NOT_EXECUTED with a hint
- * when to come again. */
+ * worker (queries, replays) or to the committers. Every message that has a readable id gets one
+ * answer, or a feed. What cannot be taken is NOT_EXECUTED with a hint when to come again. */
 #ifndef LUJIAN_CALL_CALLS_H
 #define LUJIAN_CALL_CALLS_H
 

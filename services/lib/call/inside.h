@@ -16,7 +16,7 @@ struct call_method {
 };
 
 /* What a worker does with a call. */
-enum call_work { WORK_QUERY, WORK_PREPARE, WORK_VIEW };
+enum call_work { WORK_QUERY, WORK_VIEW };
 
 struct call {
     struct command command;
@@ -35,7 +35,7 @@ struct call {
     uint32_t retry_after_ms;
     char key_hash[17];
     size_t bytes_in;
-    int64_t arrived_us, prepare_us;
+    int64_t arrived_us, read_us;
     /* the packed answer, in the arena */
     uint8_t *head, *body;
     size_t head_size, body_size;

@@ -1,4 +1,4 @@
-/* Workers: threads with a connection each, for queries, the prepare half of commands, and replays.
+/* Workers: threads with a connection each, for queries and replays.
  *
  * What a worker does has no effect, so after a lost link it is simply done again on the next
  * connection, within the call's budget. */
@@ -81,26 +81,20 @@ void workers_expire(struct workers *ws)
 
 /* ---- the work ---- */
 
-static int run_prepare(struct call *call, struct pg *pg)
-{
-    struct request *rq = &call->command.rq;
-    rq->pg = pg;
-    int r = civil_now(pg, &call->arena, &rq->now_ms);
-    if (r == 0)
-        r = call->command.handler->prepare(rq, call->command.in);
-    rq->pg = NULL;
-    return r;
-}
-
-static int run_read(struct call *call, struct pg *pg, struct cache_conn *cache)
+static int run_once(struct worker *w, struct call *call)
 {
     struct command *c = &call->command;
     struct request *rq = &c->rq;
+    struct pg *pg = w->link.pg;
+    err_clear();
+    rq->version = 0;
+    rq->refusal = NULL;
+    rq->field = NULL;
     rq->pg = pg;
     c->out = wire_new(&call->arena, rq->method->response);
     int r = civil_now(pg, &call->arena, &rq->now_ms);
     if (r == 0 && call->work == WORK_QUERY) {
-        rq->cache = cache;
+        rq->cache = w->cache;
         r = c->handler->query(rq, c->in, c->out);
         rq->cache = NULL;
     } else if (r == 0) {
@@ -108,17 +102,6 @@ static int run_read(struct call *call, struct pg *pg, struct cache_conn *cache)
     }
     rq->pg = NULL;
     return r;
-}
-
-static int run_once(struct worker *w, struct call *call)
-{
-    struct request *rq = &call->command.rq;
-    rq->version = 0;
-    rq->refusal = NULL;
-    rq->field = NULL;
-    err_clear();
-    return call->work == WORK_PREPARE ? run_prepare(call, w->link.pg)
-                                      : run_read(call, w->link.pg, w->cache);
 }
 
 /* 0 or the failure to answer with. */
@@ -150,11 +133,8 @@ static void run_call(struct worker *w, struct call *call)
     int64_t began_us = mono_us();
     c->queued_us += began_us - c->submitted_us;
     int r = run_until_done(w, call);
-    call->prepare_us += mono_us() - began_us;
-    if (r < 0 || call->work != WORK_PREPARE)
-        answer(call, MIN(r, 0));
-    else if (!committers_submit(call->calls->committers, c))
-        answer(call, err_set_reason(ERR_NOT_EXECUTED, "queue_full", "too much waits already"));
+    call->read_us += mono_us() - began_us;
+    answer(call, MIN(r, 0));
 }
 
 static void *worker_run(void *arg)

@@ -35,10 +35,9 @@ struct request {
     int64_t if_version; /* 0 = any */
     const char *traceparent;
     struct tx *tx;            /* apply only */
-    struct pg *pg;            /* queries, views and prepare: outside a transaction */
+    struct pg *pg;            /* queries and views: outside a transaction */
     struct cache_conn *cache; /* queries alone: nothing with legal effect reads one; NULL = none */
     int64_t now_ms; /* apply: civil time after the locks; elsewhere: civil time at the start */
-    void *prepared; /* what prepare leaves for apply; in the arena */
     const struct service *service;
 
     /* the answer's head, set by handlers */
@@ -67,9 +66,8 @@ struct method_handler {
     int (*check)(struct request *rq, const void *in);
     /* Queries: everything. NULL for commands. Response fields are filled in place. */
     int (*query)(struct request *rq, const void *in, void *out);
-    /* Commands. `prepare` is optional; `apply` shares its transaction and may be run again: SQL
-     * only. */
-    int (*prepare)(struct request *rq, const void *in);
+    /* Commands. Shares its transaction and may be run again: no effect but SQL, and nothing that
+     * waits for anything else. */
     int (*apply)(struct request *rq, const void *in, void *out);
     /* Commands; replay: fills the answer with the aggregate as it is now, masked for the caller
      * now, and rq->version. ERR_NOT_FOUND where the caller may no longer see it. */

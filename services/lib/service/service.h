@@ -1,7 +1,6 @@
 /* The skeleton of a service: tables in, a running replica out.
  *
- * A request's way: door -> decode and validate -> authorise -> worker (queries; `prepare` of
- * commands) -> committer
+ * A request's way: door -> decode and validate -> authorise -> worker (queries), or committer
  * (`apply` of up to 64 commands in one transaction) -> reply after the commit is durable. */
 #ifndef LUJIAN_SERVICE_SERVICE_H
 #define LUJIAN_SERVICE_SERVICE_H
@@ -66,7 +65,8 @@ struct service_definition {
 int service_main(const struct service_definition *definition, int argc, char **argv);
 
 const struct conf *service_conf(const struct service *service);
-struct client *service_client(const struct service *service); /* for prepare: the registry only */
+struct client *
+service_client(const struct service *service); /* the registry, and whom feeds come from */
 struct loop *service_loop(const struct service *service);
 bool service_draining(const struct service *service);
 

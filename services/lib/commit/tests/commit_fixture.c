@@ -241,19 +241,12 @@ static int get_query(struct request *rq, const void *message, void *response)
     return note_view(rq, ((const GetRequest *)message)->id, response);
 }
 
-static int reopen_prepare(struct request *rq, const void *message)
+static int reopen_apply(struct request *rq, const void *message, void *response)
 {
     const ReopenRequest *in = message;
     if (strcmp(in->reason, "reject") == 0)
         return reject(rq, ERR_UNPROCESSABLE, "bad_reason", "reason", "not a reason");
-    rq->prepared = arena_strdup(rq->arena, in->reason);
-    return 0;
-}
-
-static int reopen_apply(struct request *rq, const void *message, void *response)
-{
-    assert_always(rq->prepared);
-    return act_apply(rq, ((const ReopenRequest *)message)->id, response);
+    return act_apply(rq, in->id, response);
 }
 
 static int redo_check(struct request *rq, const void *message)
@@ -282,7 +275,7 @@ const struct method_handler note_methods[] = {
     { ACT(contact) },
     { ACT(extend) },
     { ACT(redo), .check = redo_check },
-    { ACT(reopen), .prepare = reopen_prepare },
+    { ACT(reopen) },
     { .method = &complaints_get_method, .query = get_query },
     { 0 },
 };
