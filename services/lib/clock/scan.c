@@ -20,6 +20,7 @@
 #define BACKOFF_FIRST_MS 100  /* the database cannot be reached, or refuses */
 #define BACKOFF_MAX_MS   5000
 #define FIGURES_EVERY_MS 10000
+#define FIGURES_SHARE    20 /* counting takes no more than this part of the thread's time */
 
 struct clock_scanner {
     const struct clock_owner *owner;
@@ -38,7 +39,9 @@ struct clock_scanner {
     /* the thread's own */
     struct pg *pg;
     int64_t backoff_ms;
-    int64_t figures_at_ms; /* mono: when they are to be read again */
+    int64_t figures_at_ms;   /* mono: when they are to be read again */
+    int64_t figures_rest_ms; /* mono: not before, whatever happens: they cost as much as there are
+                                clocks, and rungs wait meanwhile */
     struct clock_sweep sweep;
 };
 
@@ -149,13 +152,16 @@ static int report_figures(struct clock_scanner *s)
     if (!asked && mono_ms() < s->figures_at_ms)
         return 0;
     struct clock_figures figures;
+    int64_t began_ms = mono_ms();
     int r = read_figures(s, &figures);
     /* A replica with an old calendar wrote one after the decision had been carried out. */
     if (r >= 0 && figures.behind)
         r = store_decision_reopen(s->pg);
     if (r < 0)
         return r;
-    s->figures_at_ms = mono_ms() + FIGURES_EVERY_MS;
+    int64_t now_ms = mono_ms();
+    s->figures_rest_ms = now_ms + FIGURES_SHARE * (now_ms - began_ms);
+    s->figures_at_ms = MAX(now_ms + FIGURES_EVERY_MS, s->figures_rest_ms);
     pthread_mutex_lock(&s->lock);
     if (s->on_figures)
         s->on_figures(s->figures_ctx, &figures);
@@ -179,7 +185,7 @@ static int scan_round(struct clock_scanner *s, int64_t *ret_sleep_ms)
     if (r >= 0)
         r = run_sweep(s, &recomputed, &sweeping);
     if (recomputed)
-        s->figures_at_ms = 0;
+        s->figures_at_ms = MIN(s->figures_at_ms, s->figures_rest_ms);
     if (r >= 0)
         r = report_figures(s);
     if (r < 0 || fired || recomputed || sweeping) {
