@@ -7,10 +7,11 @@ import argparse
 import sys
 
 import intake
+import lifecycle
 import report
 from rig import ROOT, Rig
 
-ROUNDS, SECONDS = 5, 8
+ROUNDS, SECONDS, STORED = 5, 8, 1_000_000
 
 
 def parse(argv):
@@ -18,6 +19,8 @@ def parse(argv):
     parser = argparse.ArgumentParser(prog='scripts/bench', description=__doc__.splitlines()[0])
     parser.add_argument('--rounds', type=int, default=ROUNDS, help=f'rounds (default {ROUNDS})')
     parser.add_argument('--seconds', type=int, default=SECONDS, help=f'of a measurement (default {SECONDS})')
+    parser.add_argument('--stored', type=int, default=STORED,
+                        help=f'complaints there are before lifecycles are measured (default {STORED:,})')
     return parser.parse_args(argv)
 
 
@@ -27,6 +30,7 @@ def main(argv):
     samples = {}
     with Rig(lambda text: print(text, flush=True)) as rig:
         catalog = intake.measure(rig, samples, options.rounds, options.seconds)
+        lifecycle.measure(rig, samples, options.rounds, options.seconds, options.stored)
         found = {'durable': rig.durable, 'samples': samples, 'catalog': catalog, 'lines': report.lines(samples)}
     report.show(found)
     report.write(found, ROOT / 'build/bench')

@@ -50,6 +50,10 @@ def lines(samples):
                  f'{median(samples["peer"], "p99_ms"):.0f} ms / {median(samples["http"], "p99_ms"):.0f} ms'),
         at_least('intake over HTTP / commits one at a time', ratio(samples, 'http', 'one_at_a_time'), 5,
                  f'one at a time: {rate["one_at_a_time"]}'),
+        at_least('whole lifecycles a second over HTTP, table filled', median(samples['lifecycle']), 150,
+                 f'{samples["spike"][0]["stored"]:,} complaints stored at the end'),
+        at_most('requests failed in a spike of 1, 15, 1, 25, 2, 35, 10 lifecycles/s', samples['spike'][0]['errors'], 0, '',
+                f'{samples["spike"][0]["lifecycles"]} lifecycles, p99 of a request {samples["spike"][0]["p99_ms"]:.0f} ms'),
     ]
 
 
@@ -57,6 +61,8 @@ def cpu_lines(samples):
     """Processor seconds for a thousand complaints, by part."""
     found = []
     for name, of in samples.items():
+        if 'cpu_s_per_1000' not in of[0]:
+            continue
         parts = sorted({part for sample in of for part in sample['cpu_s_per_1000']})
         medians = {part: statistics.median(sample['cpu_s_per_1000'][part] for sample in of) for part in parts}
         found.append(f'  {name:<14}' + '  '.join(f'{part} {spent:.3f}' for part, spent in medians.items() if spent >= 0.001))

@@ -1,0 +1,128 @@
+"""Whole lifecycles over HTTP with a table that is full: as many as go, and in the shape of a spike. The cluster is whole."""
+import http.client
+import json
+import math
+import statistics
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+from rig import HERE, Database, complaint
+
+FILL_BATCH, FILL_CLIENTS = 500, 2
+SPIKE = (1, 15, 1, 25, 2, 35, 10)  # lifecycles a second, one phase after the other
+SPIKE_PHASE_S = 20
+SPIKE_THREADS = 128
+# Whose act it is, and what it says.
+ACTS = (
+    ('sign', 'unit_370102', {}),
+    ('contact', 'unit_370102', {'reached': True, 'note': '已联系'}),
+    ('reply', 'unit_370102', {'text': '已到现场劝离，并安排夜间巡查。', 'basis': ''}),
+    ('visit', 'hotline_3701', {'reached': True, 'solved': True, 'satisfied': True, 'note': '满意'}),
+    ('close', 'hotline_3701', {}),
+)
+
+
+def fill(rig, stored):
+    """Settled complaints, until so many are there: the service's own rows, without events, so that nobody follows them."""
+    if rig.count() == 0:
+        rig.file_http(2)
+    rig.complaints.run('DROP SCHEMA IF EXISTS bench CASCADE')
+    rig.complaints.run((HERE / 'limit.sql').read_text())
+    missing = stored - rig.count()
+    batches = math.ceil(max(missing, 0) / FILL_BATCH / FILL_CLIENTS)
+
+    def run():
+        own = Database(rig.complaints.uri)
+        for _ in range(batches):
+            own.row('SELECT bench.store(%s, true, false)', FILL_BATCH)
+        own.close()
+
+    with ThreadPoolExecutor(FILL_CLIENTS) as pool:
+        for done in [pool.submit(run) for _ in range(FILL_CLIENTS)]:
+            done.result()
+    rig.complaints.run('VACUUM ANALYZE complaint, clock, complaint_act, idempotency')
+    rig.say(f'{rig.count():,} complaints stored')
+
+
+def _closed(rig):
+    return rig.complaints.row("SELECT count(*) FROM complaint_act WHERE action = 'close'")[0]
+
+
+def run(rig, seconds):
+    """Lifecycles a second from 64 connections, none of whose requests failed, and that they are closed."""
+    before, found = _closed(rig), {}
+    with rig.accounted(found, lambda: found['finished']):
+        found |= rig.wrk('lifecycle.lua', rig.cluster.gateway, seconds,
+                         token=rig.cluster.credentials['hotline_3701']['token'],
+                         UNIT_TOKEN=rig.cluster.credentials['unit_370102']['token'])
+    if (closed := _closed(rig) - before) < found['finished']:
+        raise RuntimeError(f'{found["finished"]} lifecycles answered, {closed} closed')
+    return found | {'rate': found['finished'] / found['seconds']}
+
+
+class _Spike:
+    """Lifecycles that begin when it is their time, whatever became of those before."""
+
+    def __init__(self, rig):
+        self.address = urlsplit(rig.cluster.gateway).netloc
+        self.tokens = {name: one['token'] for name, one in rig.cluster.credentials.items() if 'token' in one}
+        self.run = uuid.uuid4().hex[:12]
+        self.own = threading.local()
+        self.times_ms, self.errors = [], []
+
+    def _post(self, path, principal, body):
+        if not hasattr(self.own, 'link'):
+            self.own.link = http.client.HTTPConnection(self.address, timeout=30)
+        began = time.monotonic()
+        self.own.link.request('POST', path, json.dumps(body).encode(),
+                              {'Content-Type': 'application/json', 'Authorization': f'Bearer {self.tokens[principal]}'})
+        answer = self.own.link.getresponse()
+        found = answer.read()
+        self.times_ms.append((time.monotonic() - began) * 1000)
+        if answer.status not in (200, 201):
+            raise RuntimeError(f'{path}: {answer.status} {found[:200]!r}')
+        return json.loads(found)
+
+    def lifecycle(self, number):
+        """One; what goes wrong is kept."""
+        try:
+            made = self._post('/v1/complaints', 'hotline_3701', complaint(f'{self.run}-{number}'))
+            for act, principal, body in ACTS:
+                self._post(f'/v1/complaints/{made["id"]}:{act}', principal, body)
+        except (OSError, http.client.HTTPException, RuntimeError) as e:
+            self.errors.append(str(e))
+            del self.own.link
+
+    def phases(self):
+        """All of them; how many lifecycles were begun."""
+        number, at = 0, time.monotonic()
+        with ThreadPoolExecutor(SPIKE_THREADS) as pool:
+            for rate in SPIKE:
+                for _ in range(rate * SPIKE_PHASE_S):
+                    time.sleep(max(at - time.monotonic(), 0))
+                    pool.submit(self.lifecycle, number)
+                    number, at = number + 1, at + 1 / rate
+        return number
+
+
+def measure(rig, samples, rounds, seconds, stored):
+    """Fills samples with `lifecycle`, one a round, and `spike`, once."""
+    fill(rig, stored)
+    rig.settle()
+    for number in range(rounds):
+        samples.setdefault('lifecycle', []).append(run(rig, seconds))
+        rig.say(f'round {number + 1}: lifecycle {samples["lifecycle"][-1]["rate"]:.0f}/s')
+    samples['spike'] = [spike(rig) | {'stored': rig.count()}]
+    rig.say(f'spike: {samples["spike"][0]["errors"]} errors')
+
+
+def spike(rig):
+    """The published peer's shape: errors, and the times of single requests."""
+    spike_ = _Spike(rig)
+    begun = spike_.phases()
+    times = statistics.quantiles(spike_.times_ms, n=100)
+    return {'rate': begun / len(SPIKE) / SPIKE_PHASE_S, 'lifecycles': begun, 'errors': len(spike_.errors),
+            'first_errors': spike_.errors[:3], 'p50_ms': times[49], 'p99_ms': times[98]}
