@@ -33,9 +33,7 @@ def at_most(name, value, goal, unit, note=''):
     return Line(name, f'{value:.1f} {unit}', f'<= {goal:g} {unit}', value <= goal, note)
 
 
-def lines(samples):
-    """The table of the intake figures."""
-    rate = {name: f'{median(of):,.0f}/s' for name, of in samples.items()}
+def _intake(samples, rate):
     return [
         Line('the limit: batches of 64 on two connections, no network', rate['limit']),
         at_least('intake over ZeroMQ / limit, 64 in flight, consumers stopped', ratio(samples, 'bus', 'limit'), 0.5,
@@ -50,11 +48,29 @@ def lines(samples):
                  f'{median(samples["peer"], "p99_ms"):.0f} ms / {median(samples["http"], "p99_ms"):.0f} ms'),
         at_least('intake over HTTP / commits one at a time', ratio(samples, 'http', 'one_at_a_time'), 5,
                  f'one at a time: {rate["one_at_a_time"]}'),
+    ]
+
+
+def _lifecycle(samples, _):
+    return [
         at_least('whole lifecycles a second over HTTP, table filled', median(samples['lifecycle']), 150,
                  f'{samples["spike"][0]["stored"]:,} complaints stored at the end'),
         at_most('requests failed in a spike of 1, 15, 1, 25, 2, 35, 10 lifecycles/s', samples['spike'][0]['errors'], 0, '',
                 f'{samples["spike"][0]["lifecycles"]} lifecycles, p99 of a request {samples["spike"][0]["p99_ms"]:.0f} ms'),
     ]
+
+
+# (a series that the part has measured if it was run, its lines), in the order of the table.
+TABLE = (
+    ('limit', _intake),
+    ('lifecycle', _lifecycle),
+)
+
+
+def lines(samples):
+    """The table of the parts that were run."""
+    rate = {name: f'{median(of):,.0f}/s' for name, of in samples.items() if 'rate' in of[0]}
+    return [line for series, make in TABLE if series in samples for line in make(samples, rate)]
 
 
 def cpu_lines(samples):
@@ -75,13 +91,15 @@ def show(found):
     for line in found['lines']:
         verdict = {True: 'met', False: 'MISSED', None: ''}[line.met]
         print(f'{line.name:<66}{line.value:>10}  {line.goal:<10}{verdict:<8}{line.note}')
-    print('\nbytes a complaint, and its indexes (their number): the limit | ours')
-    for row in found['catalog']:
+    if 'catalog' in found:
+        print('\nbytes a complaint, and its indexes (their number): the limit | ours')
+    for row in found.get('catalog', []):
         cells = [f'{size} + {index} ({count})' for size, index, count in
                  zip(row['bytes_a_complaint'], row['index_bytes_a_complaint'], row['indexes'], strict=True)]
         print(f'  {row["table"]:<14}{cells[0]:>20} | {cells[1]}')
-    print('\nprocessor seconds for 1,000 complaints')
-    print('\n'.join(cpu_lines(found['samples'])))
+    if spent := cpu_lines(found['samples']):
+        print('\nprocessor seconds for 1,000 complaints')
+        print('\n'.join(spent))
 
 
 def write(found, folder):
@@ -98,12 +116,14 @@ def _processors():
 
 
 def _plot(samples, folder):
-    rows = [[name, *(f'{sample["rate"]:.1f}' for sample in of)] for name, of in samples.items()]
+    rows = [[name, *(f'{sample["rate"]:.1f}' for sample in of)] for name, of in samples.items() if 'rate' in of[0]]
+    if not rows:
+        return
     (folder / 'bench.dat').write_text(''.join(
         f'{column} {name} {rate}\n' for column, (name, *rates) in enumerate(rows) for rate in rates))
     script = [
         'set terminal svg size 900,420 dynamic', f'set output "{folder / "bench.svg"}"',
-        'set title "complaints a second, a point a round"', 'set logscale y', 'set grid y', 'unset key',
+        'set title "a second, a point a round"', 'set logscale y', 'set grid y', 'unset key',
         f'set xrange [-0.5:{len(rows) - 0.5}]',
         'set xtics (' + ', '.join(f'"{row[0]}" {i}' for i, row in enumerate(rows)) + ') noenhanced',
         f'plot "{folder / "bench.dat"}" using 1:3 with points pointtype 7 pointsize 0.7',
