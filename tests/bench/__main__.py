@@ -9,9 +9,10 @@ import sys
 import intake
 import lifecycle
 import report
+import rungs
 from rig import ROOT, Rig
 
-ROUNDS, SECONDS, STORED = 5, 8, 1_000_000
+ROUNDS, SECONDS, STORED, DUE = 5, 8, 1_000_000, 100_000
 
 
 def _intake(rig, samples, options):
@@ -22,11 +23,16 @@ def _lifecycle(rig, samples, options):
     lifecycle.measure(rig, samples, options.rounds, options.seconds, options.stored)
 
 
+def _rungs(rig, samples, options):
+    rungs.measure(rig, samples, options.rounds, options.seconds, options.due)
+
+
 # {part: function(rig, samples, options)}, in the order in which they run. A part fills samples {series: [one a round]}, and
 # may return what else belongs into bench.json. Each can run alone, so none may lean on what another one has left behind.
 PARTS = {
     'intake': _intake,
     'lifecycle': _lifecycle,
+    'rungs': _rungs, # moves civil time
 }
 
 
@@ -37,6 +43,7 @@ def parse(argv):
     parser.add_argument('--seconds', type=int, default=SECONDS, help=f'of a measurement (default {SECONDS})')
     parser.add_argument('--stored', type=int, default=STORED,
                         help=f'complaints there are before lifecycles are measured (default {STORED:,})')
+    parser.add_argument('--due', type=int, default=DUE, help=f'clocks that fall due at once (default {DUE:,})')
     parser.add_argument('--only', action='append', choices=PARTS, metavar='PART',
                         help=f'measure this part alone; may be given more than once ({", ".join(PARTS)})')
     return parser.parse_args(argv)

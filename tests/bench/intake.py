@@ -1,10 +1,14 @@
-"""Intake: the limit, both doors, the whole cluster, the peer; and what group commit brings. Five rounds, interleaved."""
+"""Intake: the limit, both doors, the whole cluster, the peer; and what group commit brings to commands of all kinds.
+
+Rounds are interleaved: whatever is a baseline of something is measured next to it.
+"""
 import contextlib
 import os
 import re
 import signal
 import subprocess
 
+import lifecycle
 from rig import CONNECTIONS, HERE, Database, cpu_seconds
 
 BATCH, COMMITTERS = 64, 2
@@ -140,6 +144,7 @@ def measure(rig, samples, rounds, seconds):
                     ('http', rig.file_http),
                     ('peer', peer.run),
                     ('one_at_a_time', limit.one_at_a_time),
+                    ('mixed', lambda length: lifecycle.mixed(rig, length)),
                     ('http_half', lambda length: rig.file_http(
                         length, DELAY_MS=half_load_ms(samples['http'][-1]['rate'])))):
                 found = sample(rig, samples, name, run, seconds)

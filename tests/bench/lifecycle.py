@@ -1,7 +1,6 @@
 """Whole lifecycles over HTTP with a table that is full: as many as go, and in the shape of a spike. The cluster is whole."""
 import http.client
 import json
-import math
 import statistics
 import threading
 import time
@@ -9,9 +8,9 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
-from rig import HERE, Database, complaint
+import fill
+from rig import complaint
 
-FILL_BATCH, FILL_CLIENTS = 500, 2
 SPIKE = (1, 15, 1, 25, 2, 35, 10)  # lifecycles a second, one phase after the other
 SPIKE_PHASE_S = 20
 SPIKE_THREADS = 128
@@ -25,30 +24,13 @@ ACTS = (
 )
 
 
-def fill(rig, stored):
-    """Settled complaints, until so many are there: the service's own rows, without events, so that nobody follows them."""
-    if rig.count() == 0:
-        rig.file_http(2)
-    rig.complaints.run('DROP SCHEMA IF EXISTS bench CASCADE')
-    rig.complaints.run((HERE / 'limit.sql').read_text())
-    missing = stored - rig.count()
-    batches = math.ceil(max(missing, 0) / FILL_BATCH / FILL_CLIENTS)
-
-    def run():
-        own = Database(rig.complaints.uri)
-        for _ in range(batches):
-            own.row('SELECT bench.store(%s, true, false)', FILL_BATCH)
-        own.close()
-
-    with ThreadPoolExecutor(FILL_CLIENTS) as pool:
-        for done in [pool.submit(run) for _ in range(FILL_CLIENTS)]:
-            done.result()
-    rig.complaints.run('VACUUM ANALYZE complaint, clock, complaint_act, idempotency')
-    rig.say(f'{rig.count():,} complaints stored')
-
-
 def _closed(rig):
     return rig.complaints.row("SELECT count(*) FROM complaint_act WHERE action = 'close'")[0]
+
+
+def _commands(rig):
+    """What has been done here: a filing stands in its complaint, everything after it is an act."""
+    return rig.count() + rig.complaints.row('SELECT count(*) FROM complaint_act')[0]
 
 
 def run(rig, seconds):
@@ -61,6 +43,15 @@ def run(rig, seconds):
     if (closed := _closed(rig) - before) < found['finished']:
         raise RuntimeError(f'{found["finished"]} lifecycles answered, {closed} closed')
     return found | {'rate': found['finished'] / found['seconds']}
+
+
+def mixed(rig, seconds):
+    """Commands a second of the six kinds that a lifecycle has, and that all of them were written down."""
+    before = _commands(rig)
+    found = run(rig, seconds)
+    if (written := _commands(rig) - before) < found['requests']:
+        raise RuntimeError(f'{found["requests"]} commands answered, {written} written down')
+    return found | {'rate': found['requests'] / found['seconds']}
 
 
 class _Spike:
@@ -110,7 +101,8 @@ class _Spike:
 
 def measure(rig, samples, rounds, seconds, stored):
     """Fills samples with `lifecycle`, one a round, and `spike`, once."""
-    fill(rig, stored)
+    fill.templates(rig)
+    fill.store(rig, stored - rig.count(), settled=True)
     rig.settle()
     for number in range(rounds):
         samples.setdefault('lifecycle', []).append(run(rig, seconds))

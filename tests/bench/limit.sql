@@ -2,11 +2,13 @@
 -- schema of complaints (tables, keys, indexes and log_append as they are), on rows that the service itself wrote: their
 -- templates are below. No client sends a row, none is parsed: what is left is the tables, their indexes, the log and the flush.
 CREATE SCHEMA bench;
-CREATE SEQUENCE bench.number INCREMENT 1000 START 1000; -- a batch has its own thousand
+-- A batch has its own thousand. Outside the schema, which is made anew with new templates: numbers are not given twice.
+CREATE SEQUENCE IF NOT EXISTS bench_number INCREMENT 1000 START 1000;
 
--- n-th filed complaint of those that were taken as templates, and everything that was written with it.
+-- The complaints that were filed last are the templates; the n-th of them, and everything that was written with it. (Copies
+-- have ids of long ago.)
 CREATE UNLOGGED TABLE bench.complaint AS
-    SELECT row_number() OVER (ORDER BY id) - 1 AS n, c.* FROM complaint c ORDER BY id LIMIT 1024;
+    SELECT row_number() OVER (ORDER BY id DESC) - 1 AS n, c.* FROM complaint c ORDER BY id DESC LIMIT 1024;
 CREATE UNLOGGED TABLE bench.clock AS
     SELECT b.n, k.* FROM bench.complaint b JOIN clock k ON k.subject = b.id;
 CREATE UNLOGGED TABLE bench.act AS
@@ -32,7 +34,7 @@ $$;
 CREATE FUNCTION bench.store(count int, settled boolean DEFAULT false, logged boolean DEFAULT true) RETURNS bigint
     LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    v_first bigint := nextval('bench.number');
+    v_first bigint := nextval('bench_number');
     v_n bigint[];
     v_id uuid[];
 BEGIN
