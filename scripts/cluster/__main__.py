@@ -20,7 +20,6 @@ def replica_argument(text):
 def parse(argv):
     """The command line of up and down."""
     parser = argparse.ArgumentParser(prog='scripts')
-    parser.add_argument('--run', type=Path, default=RUN_DIR, help='the run directory (default: .run of the checkout)')
     commands = parser.add_subparsers(dest='command', required=True)
     up = commands.add_parser('up', prog='scripts/up', help='start a cluster that stays')
     up.add_argument('--replicas', type=replica_argument, default=1, metavar='N',
@@ -30,6 +29,9 @@ def parse(argv):
                     help='load also a centre per city, and a unit and a supervisor for each city and county')
     down = commands.add_parser('down', prog='scripts/down', help='stop it; data are kept')
     down.add_argument('--purge', action='store_true', help='remove the data too')
+    for command in (up, down):
+        command.add_argument('--run', type=Path, default=RUN_DIR, metavar='DIR',
+                             help='the run directory (default: .run of the checkout)')
     return parser.parse_args(argv)
 
 

@@ -17,7 +17,7 @@ def command(fresh_dir, fake_build):
     """Run a command of the cluster package; the cluster is down afterwards."""
     def run(*argv, build=fake_build):
         return subprocess.run(
-            [sys.executable, '-m', 'cluster', '--run', str(fresh_dir), *argv], text=True, capture_output=True,
+            [sys.executable, '-m', 'cluster', *argv, '--run', str(fresh_dir)], text=True, capture_output=True,
             timeout=120, check=False,
             env={**os.environ, 'PYTHONPATH': str(ROOT / 'scripts'), 'LUJIAN_BUILD': str(build)})
     yield run
@@ -126,7 +126,7 @@ def hear_interrupts():
 
 def test_an_interrupted_up_leaves_nothing(command, fresh_dir, fake_build):
     env = {**os.environ, 'PYTHONPATH': str(ROOT / 'scripts'), 'LUJIAN_BUILD': str(fake_build)}
-    with subprocess.Popen([sys.executable, '-m', 'cluster', '--run', str(fresh_dir), 'up'], env=env, text=True,
+    with subprocess.Popen([sys.executable, '-m', 'cluster', 'up', '--run', str(fresh_dir)], env=env, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=hear_interrupts) as up:
         assert 'PostgreSQL' in up.stdout.readline()
         up.send_signal(signal.SIGINT)
