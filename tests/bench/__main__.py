@@ -6,8 +6,11 @@ Every figure is a ratio to a baseline of the same run, the two by turns, and a m
 import argparse
 import sys
 
+import delivery
+import footprint
 import intake
 import lifecycle
+import pull
 import report
 import rungs
 from rig import ROOT, Rig
@@ -23,8 +26,20 @@ def _lifecycle(rig, samples, options):
     lifecycle.measure(rig, samples, options.rounds, options.seconds, options.stored)
 
 
+def _delivery(rig, samples, options):
+    delivery.measure(rig, samples, options.rounds, options.seconds)
+
+
 def _rungs(rig, samples, options):
     rungs.measure(rig, samples, options.rounds, options.seconds, options.due)
+
+
+def _pull(rig, samples, options):
+    pull.measure(rig, samples, options.rounds, options.seconds, options.events)
+
+
+def _footprint(rig, samples, options):
+    footprint.measure(rig, samples, options.rounds)
 
 
 # {part: function(rig, samples, options)}, in the order in which they run. A part fills samples {series: [one a round]}, and
@@ -32,7 +47,10 @@ def _rungs(rig, samples, options):
 PARTS = {
     'intake': _intake,
     'lifecycle': _lifecycle,
+    'delivery': _delivery, # compares civil time with the machine's
     'rungs': _rungs, # moves civil time
+    'pull': _pull,
+    'footprint': _footprint,
 }
 
 
@@ -44,6 +62,8 @@ def parse(argv):
     parser.add_argument('--stored', type=int, default=STORED,
                         help=f'complaints there are before lifecycles are measured (default {STORED:,})')
     parser.add_argument('--due', type=int, default=DUE, help=f'clocks that fall due at once (default {DUE:,})')
+    parser.add_argument('--events', type=int, default=pull.EVENTS,
+                        help=f'in the log that is pulled from (default {pull.EVENTS:,})')
     parser.add_argument('--only', action='append', choices=PARTS, metavar='PART',
                         help=f'measure this part alone; may be given more than once ({", ".join(PARTS)})')
     return parser.parse_args(argv)

@@ -5,6 +5,8 @@ import statistics
 import subprocess
 from pathlib import Path
 
+PACE_TOLERANCE = 0.05 # of a load that a goal names
+
 
 class Line:
     """One line of the table: a figure, what it came to, what was wanted; `met` is None where nothing was."""
@@ -60,6 +62,45 @@ def _lifecycle(samples, _):
     ]
 
 
+def _delivery(samples, rate):
+    of = samples['delivery']
+    note = (f'{rate["delivery"]}, p50 {median(of, "p50_ms"):.1f} ms; p99 from the event\'s own time '
+            f'{median(of, "civil_p99_ms"):.1f} ms')
+    line = at_most(f'p99 from commit to hand, {of[0]["subscribers"]} subscribers, 500 events/s', median(of, 'p99_ms'), 20,
+                   'ms', note)
+    # At another pace the figure is another one.
+    line.met = line.met and abs(median(of) / 500 - 1) <= PACE_TOLERANCE
+    return [line]
+
+
+def _pull(samples, _):
+    scopes = {name.removeprefix('pull_'): of for name, of in samples.items() if name.startswith('pull_')}
+    looked = max(one['looked_max'] for of in scopes.values() for sample in of for one in (sample, sample['base']))
+    log = scopes['none'][0]['log']
+    found = [at_most('positions that a filtered pull looks at', looked, 10_000, '', f'a log of {log:,} events')]
+    for name, of in scopes.items():
+        base = [sample['base'] for sample in of]
+        found.append(Line(f'its median, {median(of, "events"):.0f} events for {name}', f'{median(of, "p50_ms"):.1f} ms',
+                          note=f'{_tail(of)}; over 10,000 events {median(base, "p50_ms"):.1f} ms, {_tail(base)}'))
+    return found
+
+
+def _tail(of):
+    return f'p99 {median(of, "p99_ms"):.1f}, max {max(sample["max_ms"] for sample in of):.1f} ms'
+
+
+def _footprint(samples, _):
+    of = samples['footprint']
+    resident, private = ({name: statistics.median(sample['services'][name][kind] for sample in of) / 1024
+                          for name in of[0]['services']} for kind in ('resident', 'private'))
+    return [
+        at_most('resident memory of an idle service, the largest', max(resident.values()), 20, 'MiB',
+                ', '.join(f'{name} {resident[name]:.1f} ({private[name]:.1f} private)' for name in resident)),
+        at_most('scripts/up without build and initdb', median(of, 'up_s'), 6, 's',
+                f'the first, with initdb and the seed: {of[0]["first_up_s"]:.1f} s'),
+    ]
+
+
 def _rungs(samples, rate):
     crowd = samples['rungs_intake'][0]
     before, meanwhile = crowd['intake_p99_ms']
@@ -76,7 +117,10 @@ def _rungs(samples, rate):
 TABLE = (
     ('limit', _intake),
     ('lifecycle', _lifecycle),
+    ('delivery', _delivery),
     ('rungs', _rungs),
+    ('pull_none', _pull),
+    ('footprint', _footprint),
 )
 
 
