@@ -1,7 +1,7 @@
 -- wrk: one complaint a request, of a number of its own; done() prints what was counted as JSON.
 -- Environment: TOKEN, RUN (makes the numbers of this run its own), DELAY_MS (mean pause of a connection; 0 = none), BODY (a
--- file: the complaint's JSON with RUN-NUMBER where the number goes), ROUTE, HISTOGRAM (set: done() tells all latencies too, as
--- {microseconds, how often}, so that runs can be added up).
+-- file: the complaint's JSON with RUN-NUMBER where the number goes), ROUTE, HISTOGRAM (set: done() tells all latencies too,
+-- as [microseconds, how often], so that runs can be added up).
 local file = assert(io.open(os.getenv("BODY")))
 local before, after = file:read("a"):match("^(.*)RUN%-NUMBER(.*)$")
 file:close()

@@ -1,4 +1,4 @@
-"""Rungs: a crowd of clocks that fall due at one instant, until every card of it is there; alone, and while complaints come in.
+"""Rungs: clocks that fall due at one instant in a crowd, until all their cards are there; alone, and under intake.
 
 Complaints are copied from some that the service has just filed, so their clocks are armed as it arms them. Civil time is
 moved to the instant of their next cards, sign red, reply yellow, reply red, two working days from one to the next.
