@@ -116,16 +116,14 @@ def _percentiles(delays_us, name):
 
 
 def _round(rig, followers, filings, seconds):
-    """One measurement, behind a little of the same load, from which the pace is learnt."""
+    """One measurement, behind a little of the same load, from which it is learnt how long an answer takes."""
     rig.settle()
-    round_trip_ms = CONNECTIONS / EVENTS_S * EVENTS_A_FILING * 1000
-    guess_ms = round(round_trip_ms * 0.95)
-    warm = _load(rig, filings, WARM_S, guess_ms)
+    turn_ms = CONNECTIONS / EVENTS_S * EVENTS_A_FILING * 1000 # of a connection: an answer and a pause
+    warm = _load(rig, filings, WARM_S, round(turn_ms))
     followers.take()
-    latency_ms = CONNECTIONS / warm['rate'] * 1000 - guess_ms
     found = {}
     with rig.accounted(found, lambda: found['requests']):
-        found |= _load(rig, filings, seconds, round(round_trip_ms - latency_ms))
+        found |= _load(rig, filings, seconds, round(turn_ms - warm['p50_ms']))
     events, deliveries = followers.take()
     found |= {'rate': len(events) / found['seconds'], 'deliveries': len(deliveries), 'subscribers': len(followers.scopes)}
     found |= _percentiles([in_hand - events[position][2] for position, in_hand in deliveries], '')

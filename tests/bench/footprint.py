@@ -8,6 +8,8 @@ from pathlib import Path
 
 from rig import ROOT
 
+from cluster.paths import build_dir
+
 IDLE_S = 5 # behind the start, so that what a start needs is over
 
 
@@ -15,7 +17,7 @@ def _script(name, folder, *arguments):
     """scripts/up or scripts/down as a person calls them, on binaries that are built; the seconds that it took."""
     began = time.monotonic()
     subprocess.run([str(ROOT / 'scripts' / name), '--run', str(folder), *arguments], check=True, stdout=subprocess.DEVNULL,
-                   env={name: value for name, value in os.environ.items() if name != 'PYTHONPATH'})
+                   env=os.environ | {'LUJIAN_BUILD': str(build_dir())})
     return time.monotonic() - began
 
 
