@@ -1,7 +1,6 @@
 -- wrk: one complaint a request, of a number of its own; done() prints what was counted as JSON.
 -- Environment: TOKEN, RUN (makes the numbers of this run its own), DELAY_MS (mean pause of a connection; 0 = none), BODY (a
--- file: the complaint's JSON with RUN-NUMBER where the number goes), ROUTE, HISTOGRAM (set: done() tells all latencies too,
--- as [microseconds, how often], so that runs can be added up).
+-- file: the complaint's JSON with RUN-NUMBER where the number goes), ROUTE.
 local file = assert(io.open(os.getenv("BODY")))
 local before, after = file:read("a"):match("^(.*)RUN%-NUMBER(.*)$")
 file:close()
@@ -20,20 +19,10 @@ if delay_ms > 0 then
   function delay() return math.random(0, 2 * delay_ms) end
 end
 
-local function histogram(latency)
-  if not os.getenv("HISTOGRAM") then return "" end
-  local bars = {}
-  for i = 1, #latency do
-    local microseconds, count = latency(i)
-    bars[i] = string.format("[%d, %d]", microseconds, count)
-  end
-  return ', "histogram": [' .. table.concat(bars, ", ") .. "]"
-end
-
 function done(summary, latency)
   io.write(string.format(
-    '{"requests": %d, "seconds": %.6f, "refused": %d, "broken": %d, "p50_ms": %.3f, "p99_ms": %.3f, "max_ms": %.3f%s}\n',
+    '{"requests": %d, "seconds": %.6f, "refused": %d, "broken": %d, "p50_ms": %.3f, "p99_ms": %.3f, "max_ms": %.3f}\n',
     summary.requests, summary.duration / 1e6, summary.errors.status,
     summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout,
-    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency.max / 1e3, histogram(latency)))
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency.max / 1e3))
 end

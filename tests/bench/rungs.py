@@ -1,19 +1,20 @@
 """Rungs: clocks that fall due at one instant in a crowd, until all their cards are there; alone, and under intake.
 
 Complaints are copied from some that the service has just filed, so their clocks are armed as it arms them. Civil time is
-moved to the instant of their next cards, sign red, reply yellow, reply red, two working days from one to the next.
+moved to shortly before the midnight of their next cards, sign red, reply yellow, reply red, and passes that by itself, as in
+any night: whoever moves it has what is due counted, again and again until the cluster has settled, which costs a third of a
+processor.
 """
-import collections
 import http.client
 import json
 import math
+import statistics
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime
 from urllib.parse import urlsplit
 
 import fill
-from intake import half_load_ms
+from intake import WARM_S, half_load_ms
 from rig import CONNECTIONS
 
 CARD_RUNGS = [1, 2] # yellow, red: as clock.next_rung has them
@@ -21,7 +22,8 @@ PAUSE_S = 0.02
 FIRED_S = 600
 GOAL_UNDER_INTAKE = 2000 # a second: how long the quiet before the crowd has to be, to be as long as the crowd
 DAY_MS, ZONE_MS = 24 * 3600 * 1000, 8 * 3600 * 1000
-EVE_MS = 20 * 60 * 1000 # intake begins so long before the crowd's midnight, on a day whose own rungs come later
+WINDOW_S = 3 # of intake: several have to fit into the crowd
+LEAD_S = 5 # before midnight: time enough to settle
 
 
 class Civil:
@@ -30,20 +32,22 @@ class Civil:
     def __init__(self, rig):
         self.address = urlsplit(rig.cluster.gateway).netloc
         self.token = rig.cluster.credentials['operator']['token']
-        self.ahead_ms = 0
-        self._pass(0)
+        self.ahead_ms = self._pass(0)
 
     def now_ms(self):
         """By this machine's clock, which PostgreSQL's is too."""
         return time.time() * 1000 + self.ahead_ms
 
     def move_to(self, at_ms):
-        """Lets time pass until then; returns when the cluster has settled, or does not within the gateway's minute."""
-        self._pass(max(math.ceil((at_ms - self.now_ms()) / 1000), 0))
+        """Lets time pass until then, or a second less; returns when the cluster has settled."""
+        seconds = int((at_ms - self.now_ms()) / 1000)
+        if seconds < 0:
+            raise RuntimeError('time does not go back')
+        self.ahead_ms = self._pass(seconds)
 
     def move_to_midnight(self):
         """So that what is filed next is filed on one day."""
-        self.move_to((self.now_ms() + ZONE_MS) // DAY_MS * DAY_MS + DAY_MS - ZONE_MS)
+        self.move_to((self.now_ms() + ZONE_MS) // DAY_MS * DAY_MS + DAY_MS - ZONE_MS + 1000)
 
     def _pass(self, seconds):
         link = http.client.HTTPConnection(self.address, timeout=90)
@@ -52,12 +56,9 @@ class Civil:
         answer = link.getresponse()
         body = json.loads(answer.read())
         link.close()
-        if answer.status == 200:
-            self.ahead_ms = datetime.fromisoformat(body['civil_time']).timestamp() * 1000 - time.time() * 1000
-        elif answer.status == 504: # moved, and busy with it
-            self.ahead_ms += seconds * 1000
-        else:
+        if answer.status != 200:
             raise RuntimeError(f'time:advance: {answer.status} {body}')
+        return int(body['clock_offset_ms'])
 
 
 class Crowds:
@@ -89,26 +90,31 @@ class Crowds:
         fill.templates(self.rig)
         fill.store(self.rig, self.due, settled=False)
 
-    def fire(self, at_ms, over=None):
-        """Moves time to a crowd's instant; tells `over` when its last card is there. Figures, after the rows are counted."""
-        rungs, cards = self.rig.complaints.row('SELECT count(*), count(*) FILTER (WHERE next_rung = ANY (%s)) FROM clock '
-                                               'WHERE next_at <= %s', CARD_RUNGS, at_ms)
-        log, last = self.rig.head(), self._supervision_head() + cards
-        with ThreadPoolExecutor(1) as pool:
-            began = time.monotonic()
-            moved = pool.submit(self.civil.move_to, at_ms)
-            try:
-                while (head := self._supervision_head()) < last:
-                    if moved.done():
-                        moved.result() # tells why time was not moved
-                    if time.monotonic() > began + FIRED_S:
-                        raise RuntimeError(f'{last - head} cards of {cards} missing')
-                    time.sleep(PAUSE_S)
-                took = time.monotonic() - began
-            finally:
-                if over:
-                    over.set_result(time.monotonic())
-            moved.result()
+    def fire(self):
+        """One crowd alone."""
+        at_ms = self.next_ms()
+        self.civil.move_to(at_ms - LEAD_S * 1000)
+        return self.pass_midnight(at_ms)
+
+    def pass_midnight(self, at_ms, over=None):
+        """Waits for a crowd's instant and its last card; tells `over` when that was. Figures, after the rows are counted."""
+        try:
+            rungs, cards = self.rig.complaints.row(
+                'SELECT count(*), count(*) FILTER (WHERE next_rung = ANY (%s)) FROM clock WHERE next_at <= %s',
+                CARD_RUNGS, at_ms)
+            log, last = self.rig.head(), self._supervision_head() + cards
+            if self.civil.now_ms() > at_ms:
+                raise RuntimeError('midnight is over')
+            time.sleep((at_ms - self.civil.now_ms()) / 1000)
+            while (head := self._supervision_head()) < last:
+                if self.civil.now_ms() > at_ms + FIRED_S * 1000:
+                    raise RuntimeError(f'{last - head} cards of {cards} missing')
+                time.sleep(PAUSE_S)
+        finally:
+            over_ms = self.civil.now_ms()
+            if over:
+                over.set_result(over_ms)
+        took = (over_ms - at_ms) / 1000
         found = {'rate': cards / took, 'seconds': round(took, 3), 'rungs': rungs, 'cards': cards,
                  'firing_rate': self._counted(at_ms, log, rungs, cards)}
         self.rig.say(f'{cards:,} cards in {took:.1f} s: {found["rate"]:.0f}/s; rungs fired {found["firing_rate"]:.0f}/s')
@@ -131,16 +137,17 @@ class Crowds:
 class Stream:
     """Complaints at half load, one window of wrk after the other."""
 
-    def __init__(self, rig, seconds, delay_ms):
-        self.rig, self.seconds, self.delay_ms = rig, seconds, delay_ms
+    def __init__(self, crowds, delay_ms):
+        self.rig, self.civil, self.delay_ms = crowds.rig, crowds.civil, delay_ms
         self.answered, self.windows = 0, 0
 
     def run(self):
         """One window."""
-        found = self.rig.wrk('file.lua', self.rig.cluster.gateway, self.seconds, DELAY_MS=self.delay_ms, HISTOGRAM=1,
+        began = self.civil.now_ms()
+        found = self.rig.wrk('file.lua', self.rig.cluster.gateway, WINDOW_S, DELAY_MS=self.delay_ms,
                              token=self.rig.cluster.credentials['hotline_3701']['token'])
         self.answered, self.windows = self.answered + found['requests'], self.windows + 1
-        return found | {'ended': time.monotonic()}
+        return found | {'began': began, 'ended': self.civil.now_ms()}
 
     def check(self, stored_before):
         """That the rows are there."""
@@ -149,50 +156,38 @@ class Stream:
             raise RuntimeError(f'{self.answered} answered, {stored} stored')
 
 
-def p99_ms(windows):
-    """Of all requests of these windows together."""
-    bars = collections.Counter()
-    for window in windows:
-        for microseconds, count in window['histogram']:
-            bars[microseconds] += count
-    left = sum(bars.values()) * 0.99
-    for microseconds in sorted(bars):
-        left -= bars[microseconds]
-        if left <= 0:
-            return microseconds / 1000
-    raise ValueError('no requests')
-
-
 def _rate(windows):
     return sum(window['requests'] for window in windows) / sum(window['seconds'] for window in windows)
 
 
 def under_intake(crowds, seconds):
-    """A crowd while complaints come in at half load; their p99 meanwhile, and over as many windows just before."""
+    """A crowd while complaints come in at half load; their p99 meanwhile and before, medians of windows of one length."""
     rig, at_ms = crowds.rig, crowds.next_ms()
-    crowds.civil.move_to(at_ms - EVE_MS)
-    stream = Stream(rig, seconds, half_load_ms(rig.file_http(seconds)['rate']))
-    stored, over = rig.count(), Future()
-    before = [stream.run() for _ in range(math.ceil(crowds.due / GOAL_UNDER_INTAKE / seconds))]
-    meanwhile = []
+    quiet = math.ceil(crowds.due / GOAL_UNDER_INTAKE / WINDOW_S)
+    crowds.civil.move_to(at_ms - (LEAD_S + WARM_S + seconds + quiet * (WINDOW_S + 1)) * 1000)
+    rig.file_http(WARM_S)
+    stream = Stream(crowds, half_load_ms(rig.file_http(seconds)['rate']))
+    stored, over, windows = rig.count(), Future(), []
     with ThreadPoolExecutor(1) as pool:
-        fired = pool.submit(crowds.fire, at_ms, over)
+        fired = pool.submit(crowds.pass_midnight, at_ms, over)
         while not over.done():
-            meanwhile.append(stream.run())
+            windows.append(stream.run())
         found = fired.result()
     stream.check(stored)
-    # The last window has quiet in it.
-    meanwhile = [window for window in meanwhile if window['ended'] <= over.result()] or meanwhile[:1]
-    before = before[-len(meanwhile):]
-    return found | {'windows': len(meanwhile), 'intake_rate': [_rate(before), _rate(meanwhile)],
-                    'intake_p99_ms': [p99_ms(before), p99_ms(meanwhile)]}
+    before = [window for window in windows if window['ended'] < at_ms]
+    meanwhile = [window for window in windows if window['began'] >= at_ms and window['ended'] <= over.result()]
+    # A small crowd may fit into a window.
+    meanwhile = meanwhile or [window for window in windows if window['ended'] >= at_ms][:1]
+    times = [[window['p99_ms'] for window in of] for of in (before, meanwhile)]
+    return found | {'intake_rate': [_rate(before), _rate(meanwhile)], 'window_p99_ms': times,
+                    'intake_p99_ms': [statistics.median(of) for of in times]}
 
 
 def measure(rig, samples, rounds, seconds, due):
     """Fills samples with `rungs`, one a round, and `rungs_intake`, once."""
     crowds = Crowds(rig, due)
     for _ in range(rounds):
-        samples.setdefault('rungs', []).append(crowds.fire(crowds.next_ms()))
+        samples.setdefault('rungs', []).append(crowds.fire())
     samples['rungs_intake'] = [under_intake(crowds, seconds)]
     p99 = samples['rungs_intake'][0]['intake_p99_ms']
     rig.say(f'p99 of intake {p99[0]:.1f} ms, meanwhile {p99[1]:.1f} ms')
