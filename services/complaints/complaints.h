@@ -85,8 +85,6 @@ const char *rules_order_no(struct arena *arena, const char *division, int64_t fi
 /* ---- store_complaint.c: the only code that knows columns ---- */
 
 int store_complaint_insert(struct tx *tx, const struct complaint_row *row, const uint8_t *digest);
-int store_complaint_read(struct pg *pg, struct arena *arena, const char *id,
-                         struct complaint_row *ret_row);
 struct complaint_filter {
     struct scope scope;
     int state;                        /* 0 = any */
@@ -94,12 +92,15 @@ struct complaint_filter {
     const char *before;               /* ids smaller than this; NULL = from the newest */
     int count_max;
 };
-/* For readers, through the cache: with the clocks. */
 struct complaint_seen {
     struct complaint_row row;
     struct clock *clocks;
     int clock_count;
 };
+/* For acts: those that are there, of rows that are locked; into the transaction's arena. */
+int store_complaints_load(struct tx *tx, const char *const *ids, int count,
+                          struct complaint_seen **ret_seen, int *ret_count);
+/* For readers, through the cache. */
 int store_complaint_see(struct request *rq, const char *id, struct complaint_seen *ret);
 int store_complaint_list(struct request *rq, const struct complaint_filter *filter,
                          struct complaint_seen **ret_seen, int *ret_count);
@@ -163,6 +164,8 @@ void event_reopened(struct tx *tx, const struct complaint_row *row);
 
 int complaint_file_check(struct request *rq, const void *in);
 int complaint_file_apply(struct request *rq, const void *in, void *out);
+int complaint_load(struct tx *tx, struct request *const *requests, const char *const *ids,
+                   int count);
 int complaint_get(struct request *rq, const void *in, void *out);
 int complaint_list(struct request *rq, const void *in, void *out);
 int complaint_clocks(struct request *rq, const void *in, void *out);

@@ -38,13 +38,32 @@ static int permit_centre(struct request *rq, const struct complaint_row *row)
                   "the complaint is another centre's");
 }
 
+int complaint_load(struct tx *tx, struct request *const *requests, const char *const *ids,
+                   int count)
+{
+    struct complaint_seen *seen;
+    int seen_count;
+    int r = store_complaints_load(tx, ids, count, &seen, &seen_count);
+    if (r < 0)
+        return r;
+    for (int i = 0; i < count; i++) {
+        for (int k = 0; k < seen_count && !requests[i]->loaded; k++) {
+            if (strcmp(seen[k].row.id, ids[i]) == 0)
+                requests[i]->loaded = &seen[k];
+        }
+    }
+    return 0;
+}
+
 static int act_open(struct request *rq, const char *id, enum action action,
                     int (*permit)(struct request *rq, const struct complaint_row *row),
                     struct acting *a)
 {
-    int r = store_complaint_read(rq->tx->pg, rq->arena, id, &a->row);
-    if (r < 0)
-        return r;
+    const struct complaint_seen *seen = rq->loaded;
+    if (!seen)
+        return err_set(ERR_NOT_FOUND, "no complaint %s", id);
+    a->row = seen->row;
+    int r;
     if (!principal_may_see(rq->actor, a->row.division, a->row.audience))
         return err_set(ERR_NOT_FOUND, "no complaint %s", id);
     if ((r = permit(rq, &a->row)) < 0 || (r = request_check_version(rq, a->row.version)) < 0)
@@ -52,9 +71,7 @@ static int act_open(struct request *rq, const char *id, enum action action,
 
     struct clock_subject subject = complaint_subject(&a->row);
     clock_set_init(&a->clocks, rq->tx, rq->reference, &subject);
-    r = clock_set_load(&a->clocks);
-    if (r < 0)
-        return r;
+    clock_set_take(&a->clocks, seen->clocks, seen->clock_count);
     const struct refusal *why = rules_state_allows(rq->arena, a->row.state, action);
     return why ? refuse(rq, why) : 0;
 }

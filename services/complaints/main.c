@@ -7,6 +7,7 @@
     {                                                                                              \
         .method = &complaints_##name##_method, .apply = complaint_##name##_apply,                  \
         .view = complaint_view_by_id, .lock = &Q_COMPLAINT_LOCK, .exist = &Q_COMPLAINT_EXISTS,     \
+        .load = complaint_load,                                                                    \
     }
 
 static const struct method_handler methods[] = {

@@ -70,20 +70,7 @@ static void read_row(const struct pg_rows *rows, int i, struct arena *arena,
     row->visited_at = pg_row_int(rows, i, c++);
 }
 
-int store_complaint_read(struct pg *pg, struct arena *arena, const char *id,
-                         struct complaint_row *ret_row)
-{
-    struct pg_rows rows;
-    int r = pg_read(pg, arena, &Q_COMPLAINT_GET, PG_ARGS(pg_text(id)), &rows);
-    if (r < 0)
-        return err_wrap(r, "read complaint %s", id);
-    if (rows.count == 0)
-        return err_set(ERR_NOT_FOUND, "no complaint %s", id);
-    read_row(&rows, 0, arena, ret_row);
-    return 0;
-}
-
-/* What readers see is made of two reads: the rows, and the clocks of those. */
+/* What readers and acts see is made of two reads: the rows, and the clocks of those. */
 enum { SET_COMPLAINTS, SET_CLOCKS, SET_COUNT };
 
 static const char **ids_of(struct arena *arena, const struct pg_rows *rows)
@@ -117,6 +104,25 @@ static struct complaint_seen *seen_of(struct arena *arena, const struct pg_rows 
         list[i].clock_count = counts[i];
     }
     return list;
+}
+
+int store_complaints_load(struct tx *tx, const char *const *ids, int count,
+                          struct complaint_seen **ret_seen, int *ret_count)
+{
+    struct pg_rows sets[SET_COUNT];
+    struct pg_array array;
+    pg_array_init(&array);
+    for (int i = 0; i < count; i++)
+        pg_array_add_text(&array, ids[i]);
+    int r = tx_read(tx, &Q_COMPLAINT_GET, PG_ARGS(pg_array_param(&array)), &sets[SET_COMPLAINTS]);
+    pg_array_clear(&array);
+    if (r >= 0)
+        r = clock_rows_read(tx->pg, tx->arena, ids, count, &sets[SET_CLOCKS]);
+    if (r < 0)
+        return err_wrap(r, "read %d complaints", count);
+    *ret_seen = seen_of(tx->arena, sets);
+    *ret_count = sets[SET_COMPLAINTS].count;
+    return 0;
 }
 
 /* As complaint_standing counts it, of what was read: where a commit came between the two reads it
@@ -196,58 +202,59 @@ int store_complaint_order_sequence(struct tx *tx, int64_t *ret_sequence)
 
 int store_complaint_state(struct tx *tx, const struct complaint_row *row)
 {
-    return tx_write(tx, &Q_COMPLAINT_SET_STATE,
-                    PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version)));
+    return tx_gather(tx, &Q_COMPLAINT_SET_STATE,
+                     PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version)));
 }
 
 int store_complaint_dispatched(struct tx *tx, const struct complaint_row *row)
 {
-    return tx_write(tx, &Q_COMPLAINT_SET_DISPATCHED,
-                    PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
-                            pg_text(row->division), pg_text(row->unit)));
+    return tx_gather(tx, &Q_COMPLAINT_SET_DISPATCHED,
+                     PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
+                             pg_text(row->division), pg_text(row->unit)));
 }
 
 int store_complaint_returned(struct tx *tx, const struct complaint_row *row)
 {
-    return tx_write(tx, &Q_COMPLAINT_SET_RETURNED,
-                    PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
-                            pg_int(row->return_count), pg_text(row->returned_by),
-                            pg_bool(row->return_limit), pg_text(row->unit)));
+    return tx_gather(tx, &Q_COMPLAINT_SET_RETURNED,
+                     PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
+                             pg_int(row->return_count), pg_text(row->returned_by),
+                             pg_bool(row->return_limit), pg_text(row->unit)));
 }
 
 int store_complaint_replied(struct tx *tx, const struct complaint_row *row)
 {
-    return tx_write(tx, &Q_COMPLAINT_SET_REPLIED,
-                    PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
-                            pg_text(row->reply_text), pg_text(row->reply_basis),
-                            pg_int(row->replied_at)));
+    return tx_gather(tx, &Q_COMPLAINT_SET_REPLIED,
+                     PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
+                             pg_text(row->reply_text), pg_text(row->reply_basis),
+                             pg_int(row->replied_at)));
 }
 
 int store_complaint_extended(struct tx *tx, const struct complaint_row *row)
 {
-    return tx_write(tx, &Q_COMPLAINT_SET_EXTENDED, PG_ARGS(pg_text(row->id), pg_int(row->version)));
+    return tx_gather(tx, &Q_COMPLAINT_SET_EXTENDED,
+                     PG_ARGS(pg_text(row->id), pg_int(row->version)));
 }
 
 int store_complaint_visited(struct tx *tx, const struct complaint_row *row)
 {
-    return tx_write(tx, &Q_COMPLAINT_SET_VISITED,
-                    PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
-                            pg_bool(row->visit_reached), pg_bool(row->visit_solved),
-                            pg_bool(row->visit_satisfied), pg_text(row->visit_note),
-                            pg_int(row->visited_at), pg_int(row->failed_visits)));
+    return tx_gather(tx, &Q_COMPLAINT_SET_VISITED,
+                     PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
+                             pg_bool(row->visit_reached), pg_bool(row->visit_solved),
+                             pg_bool(row->visit_satisfied), pg_text(row->visit_note),
+                             pg_int(row->visited_at), pg_int(row->failed_visits)));
 }
 
 int store_complaint_redone(struct tx *tx, const struct complaint_row *row)
 {
-    return tx_write(tx, &Q_COMPLAINT_SET_REDONE,
-                    PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
-                            pg_int(row->redo_count)));
+    return tx_gather(tx, &Q_COMPLAINT_SET_REDONE,
+                     PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version),
+                             pg_int(row->redo_count)));
 }
 
 int store_complaint_reopened(struct tx *tx, const struct complaint_row *row)
 {
-    return tx_write(tx, &Q_COMPLAINT_SET_REOPENED,
-                    PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version)));
+    return tx_gather(tx, &Q_COMPLAINT_SET_REOPENED,
+                     PG_ARGS(pg_text(row->id), pg_int(row->state), pg_int(row->version)));
 }
 
 int store_act(struct tx *tx, const struct complaint_row *row, const struct act *act)

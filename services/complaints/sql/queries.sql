@@ -27,11 +27,12 @@ SELECT id FROM complaint WHERE id = ANY($1::text[]::uuid[]) ORDER BY id FOR UPDA
 SELECT id FROM complaint WHERE id = ANY($1::text[]::uuid[]);
 
 -- name: complaint_get
+-- Of subjects that are locked: read in a statement of its own, so that it sees what the lock waited for.
 SELECT id, order_no, source, external_id, channel, type, urgency, category, title, body, place, division, unit,
        audience, about_enforcement, caller_sealed, caller_key, confidential, wants_reply, received_at, filed_at,
        state, version, redo_count, return_count, failed_visits, returned_by, return_limit, extended, reply_text,
        reply_basis, replied_at, visit_reached, visit_solved, visit_satisfied, visit_note, visited_at
-  FROM complaint WHERE id = $1;
+  FROM complaint WHERE id = ANY($1::uuid[]);
 
 -- name: complaint_see
 -- The same for readers, and the epoch that its version is of.
@@ -85,31 +86,65 @@ SELECT id, order_no, source, external_id, channel, type, urgency, category, titl
  ORDER BY id DESC LIMIT $6;
 
 -- name: complaint_set_state
-UPDATE complaint SET state = $2, version = $3 WHERE id = $1;
+UPDATE complaint c
+   SET state = v.state, version = v.version
+  FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::smallint[]) AS state, unnest($3::bigint[]) AS version) v
+ WHERE c.id = v.id;
 
 -- name: complaint_set_dispatched
-UPDATE complaint SET state = $2, version = $3, division = $4, unit = $5, extended = false WHERE id = $1;
+UPDATE complaint c
+   SET state = v.state, version = v.version, division = v.division, unit = v.unit, extended = false
+  FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::smallint[]) AS state, unnest($3::bigint[]) AS version,
+               unnest($4::text[]) AS division, unnest($5::text[]) AS unit) v
+ WHERE c.id = v.id;
 
 -- name: complaint_set_returned
-UPDATE complaint SET state = $2, version = $3, return_count = $4, returned_by = $5, return_limit = $6, unit = $7
- WHERE id = $1;
+UPDATE complaint c
+   SET state = v.state, version = v.version, return_count = v.return_count, returned_by = v.returned_by,
+       return_limit = v.return_limit, unit = v.unit
+  FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::smallint[]) AS state, unnest($3::bigint[]) AS version,
+               unnest($4::integer[]) AS return_count, unnest($5::text[]) AS returned_by,
+               unnest($6::boolean[]) AS return_limit, unnest($7::text[]) AS unit) v
+ WHERE c.id = v.id;
 
 -- name: complaint_set_replied
-UPDATE complaint SET state = $2, version = $3, reply_text = $4, reply_basis = $5, replied_at = $6 WHERE id = $1;
+UPDATE complaint c
+   SET state = v.state, version = v.version, reply_text = v.reply_text, reply_basis = v.reply_basis,
+       replied_at = v.replied_at
+  FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::smallint[]) AS state, unnest($3::bigint[]) AS version,
+               unnest($4::text[]) AS reply_text, unnest($5::text[]) AS reply_basis,
+               unnest($6::bigint[]) AS replied_at) v
+ WHERE c.id = v.id;
 
 -- name: complaint_set_extended
-UPDATE complaint SET version = $2, extended = true WHERE id = $1;
+UPDATE complaint c
+   SET version = v.version, extended = true
+  FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::bigint[]) AS version) v
+ WHERE c.id = v.id;
 
 -- name: complaint_set_visited
-UPDATE complaint SET state = $2, version = $3, visit_reached = $4, visit_solved = $5, visit_satisfied = $6,
-       visit_note = $7, visited_at = $8, failed_visits = $9
- WHERE id = $1;
+UPDATE complaint c
+   SET state = v.state, version = v.version, visit_reached = v.visit_reached, visit_solved = v.visit_solved,
+       visit_satisfied = v.visit_satisfied, visit_note = v.visit_note, visited_at = v.visited_at,
+       failed_visits = v.failed_visits
+  FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::smallint[]) AS state, unnest($3::bigint[]) AS version,
+               unnest($4::boolean[]) AS visit_reached, unnest($5::boolean[]) AS visit_solved,
+               unnest($6::boolean[]) AS visit_satisfied, unnest($7::text[]) AS visit_note,
+               unnest($8::bigint[]) AS visited_at, unnest($9::integer[]) AS failed_visits) v
+ WHERE c.id = v.id;
 
 -- name: complaint_set_redone
-UPDATE complaint SET state = $2, version = $3, redo_count = $4, extended = false WHERE id = $1;
+UPDATE complaint c
+   SET state = v.state, version = v.version, redo_count = v.redo_count, extended = false
+  FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::smallint[]) AS state, unnest($3::bigint[]) AS version,
+               unnest($4::integer[]) AS redo_count) v
+ WHERE c.id = v.id;
 
 -- name: complaint_set_reopened
-UPDATE complaint SET state = $2, version = $3, redo_count = 0, failed_visits = 0 WHERE id = $1;
+UPDATE complaint c
+   SET state = v.state, version = v.version, redo_count = 0, failed_visits = 0
+  FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::smallint[]) AS state, unnest($3::bigint[]) AS version) v
+ WHERE c.id = v.id;
 
 -- name: complaint_act_insert
 INSERT INTO complaint_act (complaint_id, version, action, acted_at, principal, reached, unit, note)

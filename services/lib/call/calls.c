@@ -107,6 +107,7 @@ int calls_open(struct calls **ret, const struct calls_options *options)
                                              .on_replay = on_replay,
                                              .on_commit = on_commit,
                                              .ctx = cs };
+    committers.pg.keyed = true;
     int r = committers_start(&cs->committers, &committers);
     if (r == 0)
         r = workers_start(&cs->workers, cs);

@@ -17,6 +17,15 @@ void clock_set_init(struct clock_set *set, struct tx *tx, const struct snapshot 
     set->reference = reference;
     set->subject = *subject;
     set->count = 0;
+    set->written = 0;
+}
+
+void clock_set_take(struct clock_set *set, const struct clock *clocks, int count)
+{
+    assert_always(count <= CLOCKS_PER_SUBJECT_MAX);
+    set->count = count;
+    for (int i = 0; i < count; i++)
+        set->clocks[i] = clocks[i];
 }
 
 int clock_set_load(struct clock_set *set)
@@ -32,6 +41,31 @@ int clock_set_load(struct clock_set *set)
     for (int i = 0; i < count; i++)
         set->clocks[i] = rows[i].c;
     return 0;
+}
+
+/* A clock that one act writes twice is two statements. */
+static int write_begin(struct clock_set *set, const struct clock *c)
+{
+    uint32_t bit = UINT32_C(1) << c->kind;
+    int r = set->written & bit ? tx_gather_end(set->tx) : 0;
+    set->written |= bit;
+    return r;
+}
+
+static int write_new(struct clock_set *set, const struct clock *c)
+{
+    int r = write_begin(set, c);
+    return r < 0 ? r : store_clock_insert(set->tx, &set->subject, c);
+}
+
+/* The row as it is now, and the line of what has moved. */
+static int write_moved(struct clock_set *set, const struct clock *was, const struct clock *c,
+                       const char *what, int64_t at)
+{
+    int r = write_begin(set, c);
+    if (r >= 0)
+        r = store_clock_ledger(set->tx, was, c, what, at, "");
+    return r < 0 ? r : store_clock_update(set->tx, &set->subject, c);
 }
 
 struct clock *clock_find(struct clock_set *set, int kind)
@@ -122,13 +156,11 @@ int clock_start_after(struct clock_set *set, int kind, const char *rule_kind, in
     if (!there) {
         assert_always(set->count < CLOCKS_PER_SUBJECT_MAX);
         set->clocks[set->count++] = c;
-        return store_clock_insert(set->tx, &set->subject, &c);
+        return write_new(set, &c);
     }
-    r = store_clock_ledger(set->tx, there, &c, "started", set->tx->now_ms, "");
-    if (r < 0)
-        return r;
+    struct clock was = *there;
     *there = c;
-    return store_clock_update(set->tx, &set->subject, there);
+    return write_moved(set, &was, there, "started", set->tx->now_ms);
 }
 
 int clock_start_by(struct clock_set *set, int kind, const char *rule_kind, int64_t started_at)
@@ -153,11 +185,7 @@ static int end_clock(struct clock_set *set, int kind, bool cancelled)
     c->next_at = 0;
     c->next_provisional = false;
     c->row_version++;
-    int r =
-        store_clock_ledger(set->tx, &was, c, cancelled ? "cancelled" : "stopped", c->ended_at, "");
-    if (r < 0)
-        return r;
-    return store_clock_update(set->tx, &set->subject, c);
+    return write_moved(set, &was, c, cancelled ? "cancelled" : "stopped", c->ended_at);
 }
 
 int clock_stop(struct clock_set *set, int kind)
@@ -197,12 +225,10 @@ int clock_extend(struct clock_set *set, int kind, uint32_t working_days)
     next.last_fired_at = 0;
     next.row_version++;
     r = clock_arm(&next, set->reference);
-    if (r >= 0)
-        r = store_clock_ledger(set->tx, &was, &next, "extended", set->tx->now_ms, "");
     if (r < 0)
         return r;
     *c = next;
-    return store_clock_update(set->tx, &set->subject, c);
+    return write_moved(set, &was, c, "extended", set->tx->now_ms);
 }
 
 int clock_set_readdress(struct clock_set *set, const struct clock_subject *subject)

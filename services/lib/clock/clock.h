@@ -56,11 +56,16 @@ struct clock_set {
     struct clock_subject subject;
     struct clock clocks[CLOCKS_PER_SUBJECT_MAX];
     int count;
+    /* By kind: a write of this clock is gathered already. Rows of one statement have no order among
+     * them, so a second write of the same clock begins another. */
+    uint32_t written;
 };
 
 void clock_set_init(struct clock_set *set, struct tx *tx, const struct snapshot *reference,
                     const struct clock_subject *subject);
 int clock_set_load(struct clock_set *set);
+/* The same from what was read for many subjects at once (clock_load_many). */
+void clock_set_take(struct clock_set *set, const struct clock *clocks, int count);
 
 struct clock *clock_find(struct clock_set *set, int kind); /* NULL = never started */
 /* Starts the kind's clock, or opens its next term, with the full count of the rule of that kind in

@@ -108,7 +108,7 @@ int store_clock_insert(struct tx *tx, const struct clock_subject *subject, const
 
 int store_clock_update(struct tx *tx, const struct clock_subject *subject, const struct clock *c)
 {
-    return tx_write(
+    return tx_gather(
         tx, &Q_CLOCK_UPDATE,
         PG_ARGS(pg_text(subject->id), pg_int(c->kind), pg_int(c->term), pg_text(subject->division),
                 pg_text(subject->audience), pg_text(subject->unit),

@@ -198,6 +198,23 @@ static int lock_rows(struct batch *b, const struct method_handler *h)
     return 0;
 }
 
+/* Whoever shares the lock and is still open gets what is to be read of its subject. */
+static int load_rows(struct batch *b, const struct method_handler *h)
+{
+    struct request *requests[BATCH_MEMBERS_MAX];
+    const char *subjects[BATCH_MEMBERS_MAX];
+    int count = 0;
+    for (int i = 0; i < b->count; i++) {
+        struct command *c = b->members[i];
+        if (c->verdict != VERDICT_OPEN || c->handler->lock != h->lock)
+            continue;
+        c->rq.loaded = NULL;
+        requests[count] = &c->rq;
+        subjects[count++] = c->subject;
+    }
+    return count && h->load ? h->load(&b->tx, requests, subjects, count) : 0;
+}
+
 int batch_lock_subjects(struct batch *b)
 {
     struct asked asked = { 0 };
@@ -206,6 +223,8 @@ int batch_lock_subjects(struct batch *b)
         if (c->verdict != VERDICT_OPEN || !c->handler->lock || !ask_once(&asked, c->handler->lock))
             continue;
         int r = lock_rows(b, c->handler);
+        if (r == 0)
+            r = load_rows(b, c->handler);
         if (r < 0)
             return r;
     }

@@ -37,6 +37,8 @@ struct request {
     struct tx *tx;            /* apply only */
     struct pg *pg;            /* queries and views: outside a transaction */
     struct cache_conn *cache; /* queries alone: nothing with legal effect reads one; NULL = none */
+    const void
+        *loaded; /* apply: what the handler's `load` found of the subject; NULL = it is not there */
     int64_t now_ms; /* apply: civil time after the locks; elsewhere: civil time at the start */
     const struct service *service;
 
@@ -78,6 +80,12 @@ struct method_handler {
     /* With lock: ($1 text[]) -> ids that exist, without a lock. Tells "another holds it" from
      * "absent"; asked only about rows that `lock` did not return. */
     const struct pg_query *exist;
+    /* With lock, optional: reads what the applies of these members need of their subjects, for all
+     * of them at once, and leaves it in each one's `loaded`, in the transaction's arena. Handlers
+     * that share a lock share it. It runs after the lock, in statements of its own, so it sees what
+     * the lock has waited for. */
+    int (*load)(struct tx *tx, struct request *const *requests, const char *const *subjects,
+                int count);
     /* Creations with a natural key of two fields: ($1 text[], $2 text[]) -> (first, second, id,
      * digest) of those that exist. */
     const struct pg_query *natural_lookup;

@@ -42,6 +42,11 @@ int tx_gather(struct tx *tx, const struct pg_query *query, const struct pg_param
     return pg_gather(tx->pg, query, params, count);
 }
 
+int tx_gather_end(struct tx *tx)
+{
+    return pg_gather_end(tx->pg);
+}
+
 int tx_read(struct tx *tx, const struct pg_query *query, const struct pg_param *params, int count,
             struct pg_rows *ret_rows)
 {

@@ -38,9 +38,10 @@ int tx_begin(struct tx *tx, struct pg *pg, struct arena *arena);
  * held. */
 int tx_now(struct tx *tx);
 int tx_write(struct tx *tx, const struct pg_query *query, const struct pg_param *params, int count);
-/* A row of a statement that takes many: see pg_gather. */
+/* A row of a statement that takes many: see pg_gather and pg_gather_end. */
 int tx_gather(struct tx *tx, const struct pg_query *query, const struct pg_param *params,
               int count);
+int tx_gather_end(struct tx *tx);
 int tx_read(struct tx *tx, const struct pg_query *query, const struct pg_param *params, int count,
             struct pg_rows *ret_rows);
 

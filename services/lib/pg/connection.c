@@ -34,6 +34,12 @@ static const char session_sql[] = "SET default_transaction_isolation = 'read com
                                   " WHERE current_setting('synchronous_commit')"
                                   "       IN ('off', 'local', 'remote_write');";
 
+/* To plan a statement costs more than to run it for a few rows. A plan that is kept must not join
+ * by reading a whole table, which is the cheapest while the table is small. */
+static const char keyed_sql[] = "SET plan_cache_mode = force_generic_plan;"
+                                "SET enable_hashjoin = off;"
+                                "SET enable_mergejoin = off;";
+
 static void note_warning(void *arg, const PGresult *result)
 {
     struct pg *pg = arg;
@@ -79,7 +85,8 @@ static int connect_once(struct pg *pg, const struct pg_options *o)
     setsockopt(PQsocket(pg->conn), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     if (PQsetnonblocking(pg->conn, 1) || !PQenterPipelineMode(pg->conn))
         return err_set(ERR_INTERNAL, "pipeline mode: %s", PQerrorMessage(pg->conn));
-    return pg_script(pg, session_sql);
+    int r = pg_script(pg, session_sql);
+    return r < 0 || !o->keyed ? r : pg_script(pg, keyed_sql);
 }
 
 /* In one transaction: a hundred of their own would stand in the server's count of commits, and take

@@ -54,7 +54,7 @@ static int queue_one(struct pg *pg, int i)
     return r;
 }
 
-int pg_gathered_queue(struct pg *pg)
+int pg_gather_end(struct pg *pg)
 {
     int r = 0;
     while (r >= 0 && pg->gathered[0])
@@ -78,7 +78,7 @@ static int find_place(struct pg *pg, const struct pg_query *query, size_t bytes,
     while (i < PG_GATHERED_MAX && pg->gathered[i] && pg->gathered[i]->query != query)
         i++;
     if (i == PG_GATHERED_MAX || (pg->gathered[i] && pg->gathered[i]->bytes + bytes > ROOM)) {
-        r = i == PG_GATHERED_MAX ? pg_gathered_queue(pg) : queue_one(pg, i);
+        r = i == PG_GATHERED_MAX ? pg_gather_end(pg) : queue_one(pg, i);
         for (i = 0; i < PG_GATHERED_MAX && pg->gathered[i];)
             i++;
     }

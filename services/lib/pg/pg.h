@@ -48,6 +48,9 @@ struct pg_options {
         *modules;          /* NULL-terminated; prepared when the connection opens */
     int connect_timeout_s; /* 0 = 5 */
     int answer_timeout_ms; /* a server silent for longer is taken for lost; 0 = 60,000 */
+    /* Every statement is planned once, for any parameters, and every join in it is a look-up by
+     * key: for commands and effects. Lists are planned by what they ask for. */
+    bool keyed;
 };
 
 struct pg;
@@ -123,11 +126,13 @@ int pg_begin(struct pg *pg);
 int pg_write(struct pg *pg, const struct pg_query *query, const struct pg_param *params, int count);
 /* Queues one row of a statement that takes many: its parameters are arrays, read by unnest, and
  * these are an element of each. Rows that are gathered one after the other go to the server as few
- * statements; whatever else is queued or read comes after all of them. Rows of different statements
- * overtake one another, so they are of different tables. For a statement that runs once a row its
+ * statements; whatever else is queued or read comes after all of them. Rows overtake one another,
+ * so no two of them may touch the same row of a table. For a statement that runs once a row its
  * start costs more than its row. */
 int pg_gather(struct pg *pg, const struct pg_query *query, const struct pg_param *params,
               int count);
+/* What was gathered so far goes before what will be. */
+int pg_gather_end(struct pg *pg);
 /* Flushes what is queued, then runs this one and returns its rows. An SQL error is ERR_INTERNAL, or
  * ERR_AGAIN where the same may succeed later (40001, 40P01, 55P03, 57014, 25P03, classes 53, 57,
  * 58), with the SQLSTATE in err_last(); a lost link is ERR_AGAIN with 08006, and pg_alive is false.

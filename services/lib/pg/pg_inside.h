@@ -25,7 +25,7 @@
 #define PG_CONNECT_TIMEOUT_S  5
 #define PG_STATEMENT_NAME_MAX 40 /* with an alias' suffix it is 63, an identifier's length */
 #define PG_PARAMS_MAX         64
-#define PG_GATHERED_MAX       4 /* statements that gather rows at a time */
+#define PG_GATHERED_MAX       16 /* statements that gather rows at a time */
 
 struct pg_pending {
     const struct pg_query *query; /* NULL = a Sync */
@@ -71,7 +71,6 @@ int pg_prepare(struct pg *pg, const struct pg_query *query, const char *name);
 /* Queues one statement as it is, behind nothing. */
 int pg_queue(struct pg *pg, const struct pg_query *query, const struct pg_param *params, int count);
 /* Queues what was gathered; forgets it. */
-int pg_gathered_queue(struct pg *pg);
 void pg_gathered_forget(struct pg *pg);
 void pg_array_add_param(struct pg_array *a, const struct pg_param *p);
 /* Ends the open group with a Sync, which sends it. */

@@ -187,7 +187,7 @@ int pg_group_close(struct pg *pg)
 
 int pg_drain(struct pg *pg)
 {
-    int r = pg_gathered_queue(pg);
+    int r = pg_gather_end(pg);
     if (r >= 0)
         r = pg->alive ? pg_group_close(pg) : pg_fail_link(pg, "drain");
     while (r >= 0 && pg->pending_count)
@@ -300,7 +300,7 @@ int pg_queue(struct pg *pg, const struct pg_query *query, const struct pg_param 
 
 int pg_write(struct pg *pg, const struct pg_query *query, const struct pg_param *params, int count)
 {
-    int r = pg_gathered_queue(pg);
+    int r = pg_gather_end(pg);
     if (r >= 0)
         r = pg_queue(pg, query, params, count);
     if (r < 0 && !pg->in_transaction)

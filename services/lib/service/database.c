@@ -66,6 +66,7 @@ const struct pg_options *service_link(struct service *s, const char *purpose)
     memcpy(s->links[i].name, name, sizeof(name));
     s->links[i].options = s->pg;
     s->links[i].options.application_name = s->links[i].name;
+    s->links[i].options.keyed = true;
     return &s->links[i].options;
 }
 

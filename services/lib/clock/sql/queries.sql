@@ -15,13 +15,23 @@ FROM (SELECT unnest($1::uuid[]), unnest($2::smallint[]), unnest($3::uuid[]), unn
           last_fired_at);
 
 -- name: clock_update
-UPDATE clock
-SET term = $3, division = $4, audience = $5, unit = $6, about_enforcement = $7, started_at = $8, due_at = $9,
-    due_on = $10, provisional = $11, ended_at = $12, cancelled = $13, rule = $14, rule_version = $15,
-    extended_days = $16, calendar_position = $17, last_rung = nullif($18::smallint, 0), last_fired_at = $19,
-    next_rung = nullif($20::smallint, 0), next_at = $21, next_provisional = $22, attempts = 0, retry_at = NULL,
-    row_version = $23, date_position = $24
-WHERE subject = $1 AND kind = $2;
+UPDATE clock c
+SET term = v.term, division = v.division, audience = v.audience, unit = v.unit, about_enforcement = v.about_enforcement,
+    started_at = v.started_at, due_at = v.due_at, due_on = v.due_on, provisional = v.provisional, ended_at = v.ended_at,
+    cancelled = v.cancelled, rule = v.rule, rule_version = v.rule_version, extended_days = v.extended_days,
+    calendar_position = v.calendar_position, last_rung = nullif(v.last_rung, 0), last_fired_at = v.last_fired_at,
+    next_rung = nullif(v.next_rung, 0), next_at = v.next_at, next_provisional = v.next_provisional, attempts = 0,
+    retry_at = NULL, row_version = v.row_version, date_position = v.date_position
+FROM (SELECT unnest($1::uuid[]), unnest($2::smallint[]), unnest($3::integer[]), unnest($4::text[]), unnest($5::text[]),
+             unnest($6::text[]), unnest($7::boolean[]), unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::integer[]),
+             unnest($11::boolean[]), unnest($12::bigint[]), unnest($13::boolean[]), unnest($14::text[]),
+             unnest($15::integer[]), unnest($16::integer[]), unnest($17::bigint[]), unnest($18::smallint[]),
+             unnest($19::bigint[]), unnest($20::smallint[]), unnest($21::bigint[]), unnest($22::boolean[]),
+             unnest($23::bigint[]), unnest($24::bigint[]))
+    AS v (subject, kind, term, division, audience, unit, about_enforcement, started_at, due_at, due_on, provisional,
+          ended_at, cancelled, rule, rule_version, extended_days, calendar_position, last_rung, last_fired_at, next_rung,
+          next_at, next_provisional, row_version, date_position)
+WHERE c.subject = v.subject AND c.kind = v.kind;
 
 -- name: clock_ledger_insert
 INSERT INTO clock_ledger (clock_id, row_version, what, at, term, was_started_at, was_due_at, was_rule,

@@ -214,6 +214,40 @@ static void test_stop_and_cancel(void **state UNUSED)
 }
 
 /* The extension counts from the old due date, over the feast, and opens the next term. */
+/* One act may write a clock more than once, also one that it has started itself: the last counts.
+ */
+static int do_much(struct clock_set *set, void *arg)
+{
+    (void)arg;
+    int r = clock_cancel(set, CLOCK_KIND_SIGN);
+    if (r == 0)
+        r = clock_start(set, CLOCK_KIND_SIGN, set->tx->now_ms);
+    if (r == 0)
+        r = clock_start(set, CLOCK_KIND_CONTACT, set->tx->now_ms);
+    if (r == 0)
+        r = clock_stop(set, CLOCK_KIND_CONTACT);
+    return r < 0 ? r : clock_stop(set, CLOCK_KIND_REPLY);
+}
+
+static void test_a_clock_written_twice(void **state UNUSED)
+{
+    struct clock_bench b;
+    clock_bench_open(&b, fixture);
+    const char *id = clock_bench_file(&b, FILED, clock_bench_now(&b));
+    clock_bench_act(&b, id, do_much, NULL);
+    struct clock sign = clock_bench_read(&b, id, CLOCK_KIND_SIGN);
+    assert_true(clock_is_open(&sign));
+    assert_int_equal(sign.term, 2);
+    assert_int_equal(sign.row_version, 3);
+    struct clock contact = clock_bench_read(&b, id, CLOCK_KIND_CONTACT);
+    assert_false(clock_is_open(&contact));
+    assert_int_equal(contact.row_version, 2);
+    struct clock reply = clock_bench_read(&b, id, CLOCK_KIND_REPLY);
+    assert_false(clock_is_open(&reply));
+    assert_int_equal(clock_bench_number(&b, "SELECT count(*) FROM clock_ledger"), 4);
+    clock_bench_close(&b);
+}
+
 static void test_extend(void **state UNUSED)
 {
     struct clock_bench b;
@@ -427,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_start_reads_nothing),
         cmocka_unit_test(test_no_rule),
         cmocka_unit_test(test_stop_and_cancel),
+        cmocka_unit_test(test_a_clock_written_twice),
         cmocka_unit_test(test_extend),
         cmocka_unit_test(test_extend_around_the_yellow_card),
         cmocka_unit_test(test_extend_on_the_last_day),

@@ -37,6 +37,8 @@ QUERY(
     "SELECT n.source, n.external_id, n.id, n.digest FROM note n"
     " JOIN unnest($1::text[], $2::text[]) AS k (source, external_id) USING (source, external_id)");
 QUERY(q_note_count, "SELECT count(*) FROM note");
+QUERY(q_note_load,
+      "SELECT id, state, version, acts, source, external_id FROM note WHERE id = ANY ($1::text[])");
 QUERY(q_note_events, "SELECT count(*) FROM event");
 
 const struct pg_query Q_NOTE_LOCK = {
@@ -45,8 +47,8 @@ const struct pg_query Q_NOTE_LOCK = {
 };
 
 static const struct pg_query *const note_queries[] = {
-    &q_note_insert,  &q_note_read,  &q_note_state,  &q_note_act,  &q_note_fail, &q_note_exist,
-    &q_note_natural, &q_note_count, &q_note_events, &Q_NOTE_LOCK, NULL
+    &q_note_insert, &q_note_read,    &q_note_state, &q_note_act,    &q_note_fail, &q_note_exist,
+    &q_note_load,   &q_note_natural, &q_note_count, &q_note_events, &Q_NOTE_LOCK, NULL
 };
 
 const struct pg_module note_module = { .name = "note",
@@ -87,12 +89,40 @@ static void note_fill(struct request *rq, const char *id, const struct note *n, 
     rq->aggregate = out->id;
 }
 
-static int note_lock(struct request *rq, const char *id, struct note *ret)
+/* Only what is locked is loaded: a member that is blocked, or was answered before, is not asked
+ * for. */
+static int note_load(struct tx *tx, struct request *const *requests, const char *const *ids,
+                     int count)
 {
     struct pg_rows rows;
+    struct pg_array array;
+    pg_array_init(&array);
+    for (int i = 0; i < count; i++)
+        pg_array_add_text(&array, ids[i]);
+    int r = tx_read(tx, &q_note_load, PG_ARGS(pg_array_param(&array)), &rows);
+    pg_array_clear(&array);
+    for (int k = 0; r >= 0 && k < rows.count; k++) {
+        struct note *n = arena_new(tx->arena, struct note);
+        *n = (struct note){ .state = (int)pg_row_int(&rows, k, 1),
+                            .version = pg_row_int(&rows, k, 2),
+                            .acts = pg_row_int(&rows, k, 3),
+                            .source = pg_row_text(&rows, k, 4),
+                            .external_id = pg_row_text(&rows, k, 5) };
+        for (int i = 0; i < count; i++) {
+            if (strcmp(ids[i], pg_row_text(&rows, k, 0)) == 0)
+                requests[i]->loaded = n;
+        }
+    }
+    return r;
+}
+
+static int note_take(struct request *rq, struct note *ret)
+{
     atomic_fetch_add(&note_applies, 1);
-    int r = tx_read(rq->tx, &q_note_read, PG_ARGS(pg_text(id)), &rows);
-    return r < 0 ? r : note_from(&rows, ret);
+    if (!rq->loaded)
+        return err_set(ERR_NOT_FOUND, "no such note");
+    *ret = *(const struct note *)rq->loaded;
+    return 0;
 }
 
 static struct event_address note_address(const char *id)
@@ -159,7 +189,7 @@ static int sign_apply(struct request *rq, const void *message, void *response)
 {
     const SignRequest *in = message;
     struct note n;
-    int r = note_lock(rq, in->id, &n);
+    int r = note_take(rq, &n);
     if (r == 0)
         r = request_check_version(rq, n.version);
     if (r < 0)
@@ -179,7 +209,7 @@ static int sign_apply(struct request *rq, const void *message, void *response)
 static int act_apply(struct request *rq, const char *id, void *response)
 {
     struct note n;
-    int r = note_lock(rq, id, &n);
+    int r = note_take(rq, &n);
     if (r == 0)
         r = tx_write(rq->tx, &q_note_act, PG_ARGS(pg_text(id)));
     if (r < 0)
@@ -264,7 +294,7 @@ static int redo_apply(struct request *rq, const void *message, void *response)
 
 #define ACT(act)                                                                                   \
     .method = &complaints_##act##_method, .apply = act##_apply, .view = note_view,                 \
-    .lock = &Q_NOTE_LOCK, .exist = &q_note_exist
+    .lock = &Q_NOTE_LOCK, .exist = &q_note_exist, .load = note_load
 
 const struct method_handler note_methods[] = {
     { .method = &complaints_file_method,

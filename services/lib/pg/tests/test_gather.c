@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/util.h"
+#include "pg/pg_inside.h"
 #include "pg/tests/pg_fixture.h"
 
 static const struct pg_query row_query = {
@@ -18,12 +19,22 @@ static const struct pg_query row_query = {
     .sql = "INSERT INTO g (n, t, b, f) SELECT * FROM unnest($1::bigint[], $2::text[], $3::bytea[], "
            "$4::boolean[])"
 };
+/* One statement more than there are places. */
+#define OTHER(k)                                                                                   \
+    {                                                                                              \
+        .name = "g_o" #k, .sql = "INSERT INTO o (n) SELECT unnest($1::bigint[])"                   \
+    }
 static const struct pg_query other_queries[] = {
-    { .name = "g_o0", .sql = "INSERT INTO o (n) SELECT * FROM unnest($1::bigint[])" },
-    { .name = "g_o1", .sql = "INSERT INTO o (n) SELECT * FROM unnest($1::bigint[])" },
-    { .name = "g_o2", .sql = "INSERT INTO o (n) SELECT * FROM unnest($1::bigint[])" },
-    { .name = "g_o3", .sql = "INSERT INTO o (n) SELECT * FROM unnest($1::bigint[])" },
+    OTHER(0), OTHER(1), OTHER(2),  OTHER(3),  OTHER(4),  OTHER(5),  OTHER(6),  OTHER(7),
+    OTHER(8), OTHER(9), OTHER(10), OTHER(11), OTHER(12), OTHER(13), OTHER(14), OTHER(15),
 };
+static const struct pg_query set_query = {
+    .name = "g_set",
+    .sql = "UPDATE g SET t = v.t FROM (SELECT unnest($1::bigint[]) AS n, unnest($2::text[]) AS t) v"
+           " WHERE g.n = v.n"
+};
+static const struct pg_query explain_query = { .name = "g_explain",
+                                               .sql = "EXPLAIN EXECUTE g_set('{1}', '{x}')" };
 static const struct pg_query double_query = { .name = "g_double", .sql = "UPDATE g SET n = 2 * n" };
 static const struct pg_query count_query = { .name = "g_count",
                                              .sql = "SELECT count(*), sum(n) FROM g" };
@@ -35,11 +46,31 @@ static const struct pg_query get_query = { .name = "g_get",
 static const struct pg_query statements_query = { .name = "g_statements",
                                                   .sql =
                                                       "SELECT count(DISTINCT cmin::text) FROM g" };
-static const struct pg_query *const queries[] = {
-    &row_query,    &other_queries[0], &other_queries[1], &other_queries[2], &other_queries[3],
-    &double_query, &count_query,      &others_query,     &get_query,        &statements_query,
-    NULL
-};
+static const struct pg_query *const queries[] = { &row_query,
+                                                  &double_query,
+                                                  &count_query,
+                                                  &others_query,
+                                                  &get_query,
+                                                  &statements_query,
+                                                  &set_query,
+                                                  &explain_query,
+                                                  &other_queries[0],
+                                                  &other_queries[1],
+                                                  &other_queries[2],
+                                                  &other_queries[3],
+                                                  &other_queries[4],
+                                                  &other_queries[5],
+                                                  &other_queries[6],
+                                                  &other_queries[7],
+                                                  &other_queries[8],
+                                                  &other_queries[9],
+                                                  &other_queries[10],
+                                                  &other_queries[11],
+                                                  &other_queries[12],
+                                                  &other_queries[13],
+                                                  &other_queries[14],
+                                                  &other_queries[15],
+                                                  NULL };
 static const struct pg_migration migrations[] = {
     { .number = 1,
       .name = "g",
@@ -184,8 +215,50 @@ static void test_places(void **state)
             assert_int_equal(pg_gather(pg, &other_queries[k], PG_ARGS(pg_int(i))), 0);
     }
     assert_int_equal(ask(&count_query, 0), 50);
-    assert_int_equal(ask(&others_query, 0), 50 * 4);
-    assert_int_equal(ask(&others_query, 1), 4 * 49 * 50 / 2);
+    int others = (int)ARRAY_LEN(other_queries);
+    assert_true(others + 1 > PG_GATHERED_MAX);
+    assert_int_equal(ask(&others_query, 0), 50 * others);
+    assert_int_equal(ask(&others_query, 1), others * 49 * 50 / 2);
+}
+
+/* What is gathered after the end of the gathering comes after it, also by an earlier statement. */
+static void test_end(void **state)
+{
+    (void)state;
+    struct pg_rows rows;
+    assert_int_equal(pg_gather(pg, &set_query, PG_ARGS(pg_int(7), pg_text("of nobody"))), 0);
+    assert_int_equal(gather(1, "first"), 0);
+    assert_int_equal(pg_gather_end(pg), 0);
+    assert_int_equal(pg_gather(pg, &set_query, PG_ARGS(pg_int(1), pg_text("second"))), 0);
+    assert_int_equal(pg_gather_end(pg), 0);
+    assert_int_equal(pg_gather(pg, &set_query, PG_ARGS(pg_int(1), pg_text("third"))), 0);
+    assert_int_equal(pg_read(pg, &arena, &get_query, PG_ARGS(pg_int(1)), &rows), 0);
+    assert_string_equal(pg_row_text(&rows, 0, 0), "third");
+}
+
+/* On a keyed connection a statement over arrays is planned for any arrays, and joins by key even
+ * while reading all of the table would be cheaper. */
+static void test_keyed(void **state)
+{
+    (void)state;
+    struct pg_rows rows;
+    struct pg *keyed;
+    const struct pg_options options = { .uri = pg_fixture_database(fixture),
+                                        .application_name = "keyed",
+                                        .modules = modules,
+                                        .keyed = true };
+    assert_int_equal(pg_open(&keyed, &options), 0);
+    assert_int_equal(pg_read(keyed, &arena, &explain_query, PG_NO_ARGS, &rows), 0);
+    bool by_key = false;
+    for (int i = 0; i < rows.count; i++) {
+        const char *line = pg_row_text(&rows, i, 0);
+        by_key |= strstr(line, "Index Scan") && strstr(line, "g_pkey");
+        assert_null(strstr(line, "Hash"));
+        assert_null(strstr(line, "Merge"));
+        assert_null(strstr(line, "'{1}'"));
+    }
+    assert_true(by_key);
+    pg_close(keyed);
 }
 
 /* A row that cannot be written costs the transaction, and nothing of it stays behind. */
@@ -223,6 +296,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_batch_is_one_statement, setup, teardown),
         cmocka_unit_test_setup_teardown(test_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_places, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_keyed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forgotten, setup, teardown),
     };
