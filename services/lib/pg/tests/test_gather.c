@@ -33,8 +33,9 @@ static const struct pg_query set_query = {
     .sql = "UPDATE g SET t = v.t FROM (SELECT unnest($1::bigint[]) AS n, unnest($2::text[]) AS t) v"
            " WHERE g.n = v.n"
 };
-static const struct pg_query explain_query = { .name = "g_explain",
-                                               .sql = "EXPLAIN EXECUTE g_set('{1}', '{x}')" };
+static const struct pg_query explain_query = {
+    .name = "g_explain", .sql = "EXPLAIN (VERBOSE) EXECUTE g_set('{1}', '{x}')"
+};
 static const struct pg_query double_query = { .name = "g_double", .sql = "UPDATE g SET n = 2 * n" };
 static const struct pg_query count_query = { .name = "g_count",
                                              .sql = "SELECT count(*), sum(n) FROM g" };
@@ -249,15 +250,16 @@ static void test_keyed(void **state)
                                         .keyed = true };
     assert_int_equal(pg_open(&keyed, &options), 0);
     assert_int_equal(pg_read(keyed, &arena, &explain_query, PG_NO_ARGS, &rows), 0);
-    bool by_key = false;
+    bool by_key = false, for_any = false;
     for (int i = 0; i < rows.count; i++) {
         const char *line = pg_row_text(&rows, i, 0);
         by_key |= strstr(line, "Index Scan") && strstr(line, "g_pkey");
         assert_null(strstr(line, "Hash"));
         assert_null(strstr(line, "Merge"));
-        assert_null(strstr(line, "'{1}'"));
+        for_any |= strstr(line, "unnest($1)") != NULL;
     }
     assert_true(by_key);
+    assert_true(for_any);
     pg_close(keyed);
 }
 
