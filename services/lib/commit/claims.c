@@ -233,30 +233,16 @@ int batch_lock_subjects(struct batch *b)
 
 int batch_record_keys(struct batch *b)
 {
-    struct pg_array principals, methods, keys, digests, aggregates, versions;
-    struct pg_array *const all[] = {
-        &principals, &methods, &keys, &digests, &aggregates, &versions
-    };
-    for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        pg_array_init(all[i]);
-    for (int i = 0; i < b->count; i++) {
+    int r = 0;
+    for (int i = 0; r >= 0 && i < b->count; i++) {
         const struct command *c = b->members[i];
         if (c->verdict != VERDICT_APPLIED)
             continue;
         const char *aggregate = c->rq.aggregate ? c->rq.aggregate : c->subject ? c->subject : "";
-        pg_array_add_text(&principals, c->principal);
-        pg_array_add_text(&methods, c->rq.method->name);
-        pg_array_add_text(&keys, c->rq.key);
-        pg_array_add_bytes(&digests, c->digest, SHA256_SIZE);
-        pg_array_add_text(&aggregates, aggregate);
-        pg_array_add_int(&versions, c->rq.version);
+        r = tx_gather(&b->tx, &Q_IDEMPOTENCY_RECORD,
+                      PG_ARGS(pg_text(c->principal), pg_text(c->rq.method->name),
+                              pg_text(c->rq.key), pg_bytes(c->digest, SHA256_SIZE),
+                              pg_text(aggregate), pg_int(c->rq.version), pg_int(b->tx.now_ms)));
     }
-    int r = tx_write(&b->tx, &Q_IDEMPOTENCY_RECORD,
-                     PG_ARGS(pg_array_param(&principals), pg_array_param(&methods),
-                             pg_array_param(&keys), pg_array_param(&digests),
-                             pg_array_param(&aggregates), pg_array_param(&versions),
-                             pg_int(b->tx.now_ms)));
-    for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        pg_array_clear(all[i]);
     return r;
 }

@@ -64,6 +64,13 @@ int pg_fail_result(struct pg *pg, const struct pg_query *query, const PGresult *
     return keep(pg, &d);
 }
 
+int pg_fail_value(struct pg *pg, const struct pg_query *query)
+{
+    struct err_detail d = { .code = ERR_INTERNAL };
+    snprintf(d.text, sizeof(d.text), "%s: a value that is none of its column's type", query->name);
+    return keep(pg, &d);
+}
+
 int pg_fail_link(struct pg *pg, const char *what)
 {
     pg->alive = false;

@@ -1,35 +1,28 @@
 /* Gathered rows: what many commands of a batch write into the same table, sent as one statement.
  *
  * A statement's start, its round trip and the memory that the server takes for it cost as much as
- * several rows, so a statement is as large as the socket's buffer takes whole. Escapes, which are
- * not counted, can double it: half the buffer is filled. */
+ * several rows, so a statement is as large as the socket's buffer takes well. */
 #include <stdlib.h>
 
 #include "pg/pg_inside.h"
 
-/* A column's share besides its elements: its length, its format, its braces. */
-#define COLUMN_BYTES 8
-#define ROOM         (PG_SEND_BUFFER_BYTES / 2)
+#include "base/util.h"
 
-static size_t element_bytes(const struct pg_param *p)
-{
-    enum { QUOTES_AND_COMMA = 3, HEX_MARK = 3 };
-    size_t length = pg_param_value(p) ? (size_t)p->length : sizeof("NULL");
-    return QUOTES_AND_COMMA + (p->binary ? HEX_MARK + 2 * length : length);
-}
+#define COLUMN_BYTES 32 /* a column's share besides its elements */
+#define ROOM         (PG_SEND_BUFFER_BYTES / 2)
 
 static size_t row_bytes(const struct pg_param *params, int count)
 {
     size_t bytes = 0;
     for (int i = 0; i < count; i++)
-        bytes += element_bytes(&params[i]);
+        bytes += sizeof(uint32_t) + MAX((size_t)params[i].length, sizeof(int64_t));
     return bytes;
 }
 
 static void gathered_free(struct pg_gathered *g)
 {
     for (int i = 0; i < g->column_count; i++)
-        pg_array_clear(&g->columns[i]);
+        pg_column_clear(&g->columns[i]);
     free(g);
 }
 
@@ -48,7 +41,7 @@ static int queue_one(struct pg *pg, int i)
     struct pg_param params[PG_PARAMS_MAX];
     forget(pg, i);
     for (int column = 0; column < g->column_count; column++)
-        params[column] = pg_array_param(&g->columns[column]);
+        params[column] = pg_column_param(&g->columns[column]);
     int r = pg_queue(pg, g->query, params, g->column_count);
     gathered_free(g);
     return r;
@@ -90,7 +83,7 @@ static int find_place(struct pg *pg, const struct pg_query *query, size_t bytes,
     g->column_count = count;
     g->bytes = COLUMN_BYTES * (size_t)count;
     for (int column = 0; column < count; column++)
-        pg_array_init(&g->columns[column]);
+        pg_column_init(&g->columns[column], pg_column_type(query, column));
     pg->gathered[i] = g;
     return i;
 }
@@ -104,8 +97,9 @@ int pg_gather(struct pg *pg, const struct pg_query *query, const struct pg_param
     int i = find_place(pg, query, bytes, count);
     if (i < 0)
         return i;
-    for (int column = 0; column < count; column++)
-        pg_array_add_param(&pg->gathered[i]->columns[column], &params[column]);
+    int r = 0;
+    for (int column = 0; r >= 0 && column < count; column++)
+        r = pg_column_add(&pg->gathered[i]->columns[column], &params[column]);
     pg->gathered[i]->bytes += bytes;
-    return 0;
+    return r < 0 ? pg_fail_value(pg, query) : 0;
 }

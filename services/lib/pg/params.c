@@ -1,4 +1,4 @@
-/* Parameters and array literals: values in text form, so that the server's own input functions
+/* Parameters and array literals. Most go in text form, so that the server's own input functions
  * check them. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,7 +10,9 @@
 
 struct pg_param pg_text(const char *text)
 {
-    return (struct pg_param){ .data = text, .length = text ? (int)strlen(text) : 0 };
+    if (!text)
+        return pg_null();
+    return (struct pg_param){ .kind = PG_KIND_TEXT, .data = text, .length = (int)strlen(text) };
 }
 
 struct pg_param pg_code(const char *text)
@@ -20,26 +22,43 @@ struct pg_param pg_code(const char *text)
 
 struct pg_param pg_int(int64_t value)
 {
-    struct pg_param p = { .inline_used = true };
-    p.length = snprintf(p.inline_text, sizeof(p.inline_text), "%" PRId64, value);
-    return p;
+    return (struct pg_param){ .kind = PG_KIND_INT, .integer = value };
 }
 
 struct pg_param pg_bool(bool value)
 {
-    return (
-        struct pg_param){ .inline_used = true, .inline_text = { value ? 't' : 'f' }, .length = 1 };
+    return (struct pg_param){ .kind = PG_KIND_BOOL, .integer = value };
 }
 
 struct pg_param pg_bytes(const void *data, size_t size)
 {
     assert_always(size <= INT32_MAX);
-    return (struct pg_param){ .data = data ? data : "", .length = (int)size, .binary = true };
+    return (
+        struct pg_param){ .kind = PG_KIND_BINARY, .data = data ? data : "", .length = (int)size };
 }
 
 struct pg_param pg_null(void)
 {
-    return (struct pg_param){ .data = NULL };
+    return (struct pg_param){ .kind = PG_KIND_NULL };
+}
+
+const char *pg_param_value(const struct pg_param *p, char room[PG_PARAM_TEXT_SIZE], int *ret_length)
+{
+    *ret_length = p->length;
+    switch (p->kind) {
+    case PG_KIND_TEXT:
+    case PG_KIND_BINARY:
+        return p->data;
+    case PG_KIND_INT:
+        *ret_length = snprintf(room, PG_PARAM_TEXT_SIZE, "%" PRId64, p->integer);
+        return room;
+    case PG_KIND_BOOL:
+        *ret_length = 1;
+        return p->integer ? "t" : "f";
+    case PG_KIND_NULL:
+        break;
+    }
+    return NULL;
 }
 
 struct pg_param pg_instant(int64_t instant_ms)
@@ -61,16 +80,18 @@ static void add_hex(struct buf *out, const void *data, size_t size)
 
 void pg_param_literal(const struct pg_param *p, struct buf *out)
 {
-    const char *value = pg_param_value(p);
+    char room[PG_PARAM_TEXT_SIZE];
+    int length;
+    const char *value = pg_param_value(p, room, &length);
     if (!value) {
         buf_add_text(out, "NULL");
         return;
     }
     /* standard_conforming_strings is pinned on: in '...' only the quote itself is special. */
     buf_add_char(out, '\'');
-    if (p->binary) {
+    if (p->kind == PG_KIND_BINARY) {
         buf_add_text(out, "\\x");
-        add_hex(out, value, (size_t)p->length);
+        add_hex(out, value, (size_t)length);
     } else {
         for (const char *quote; (quote = strchr(value, '\'')); value = quote + 1) {
             buf_add(out, value, (size_t)(quote - value));
@@ -152,19 +173,6 @@ void pg_array_add_bytes(struct pg_array *a, const void *data, size_t size)
     add_hex(&a->text, data, size);
     buf_add_char(&a->text, '"');
     element_end(a);
-}
-
-void pg_array_add_param(struct pg_array *a, const struct pg_param *p)
-{
-    if (p->binary) {
-        pg_array_add_bytes(a, p->data, (size_t)p->length);
-    } else if (p->inline_used) { /* a number or t, f: nothing to quote */
-        element_begin(a);
-        buf_add(&a->text, p->inline_text, (size_t)p->length);
-        element_end(a);
-    } else {
-        pg_array_add_text(a, p->data);
-    }
 }
 
 struct pg_param pg_array_param(struct pg_array *a)

@@ -66,14 +66,15 @@ int pg_socket(const struct pg *pg);
 int pg_notification(struct pg *pg, struct arena *arena, const char **ret_channel,
                     const char **ret_payload);
 
+enum pg_kind { PG_KIND_NULL, PG_KIND_TEXT, PG_KIND_INT, PG_KIND_BOOL, PG_KIND_BINARY };
 /* A parameter: build with the functions below, pass in a PG_ARGS(...) list. Borrowed until the call
  * returns. */
 struct pg_param {
-    const char *data; /* NULL and inline_used false = SQL NULL */
-    int length;
-    bool binary;
-    bool inline_used;
-    char inline_text[24];
+    enum pg_kind kind;
+    int length; /* of text and binary */
+    const char
+        *data; /* the same; binary is in the type's own binary format, which bytea's bytes are */
+    int64_t integer; /* int and bool */
 };
 
 struct pg_param pg_text(const char *text); /* NULL = SQL NULL */
@@ -85,6 +86,10 @@ struct pg_param pg_null(void);
 /* int8 milliseconds; 0 = SQL NULL. Instants are bigint in our tables: civil time never meets a
  * session's zone. */
 struct pg_param pg_instant(int64_t instant_ms);
+#define PG_PARAM_TEXT_SIZE 24
+/* The value as it is sent, text or binary; a number is put into `room`. NULL = SQL NULL. */
+const char *pg_param_value(const struct pg_param *p, char room[PG_PARAM_TEXT_SIZE],
+                           int *ret_length);
 
 /* A text[] / bigint[] / bytea[] literal for unnest. */
 struct pg_array {
@@ -125,7 +130,10 @@ int pg_begin(struct pg *pg);
 /* Queues a statement; its failure shows at the next read or at commit. */
 int pg_write(struct pg *pg, const struct pg_query *query, const struct pg_param *params, int count);
 /* Queues one row of a statement that takes many: its parameters are arrays, read by unnest, and
- * these are an element of each. Rows that are gathered one after the other go to the server as few
+ * these are an element of each. They go in binary form, which the server takes without parsing, so
+ * the statement says what each one is: $1::uuid[]; element types are smallint, integer, bigint,
+ * boolean, text, bytea and uuid. What is no value of its type is ERR_INTERNAL, and costs the
+ * transaction. Rows that are gathered one after the other go to the server as few
  * statements; whatever else is queued or read comes after all of them. Rows overtake one another,
  * so no two of them may touch the same row of a table. For a statement that runs once a row its
  * start costs more than its row. */

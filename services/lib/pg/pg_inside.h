@@ -32,12 +32,26 @@ struct pg_pending {
     size_t bytes;                 /* of a Sync: of its whole group */
 };
 
+/* An array of one dimension in binary form, as it grows: column.c. */
+struct pg_column {
+    unsigned type; /* of an element: its object id in every PostgreSQL */
+    struct buf bytes;
+    uint32_t count;
+    bool has_null;
+};
+/* The type of the k-th parameter's elements, as the statement names it. */
+unsigned pg_column_type(const struct pg_query *query, int k);
+void pg_column_init(struct pg_column *c, unsigned type);
+void pg_column_clear(struct pg_column *c);
+int pg_column_add(struct pg_column *c, const struct pg_param *p);
+struct pg_param pg_column_param(struct pg_column *c);
+
 /* Rows of one statement that wait to be sent together: gather.c. */
 struct pg_gathered {
     const struct pg_query *query; /* NULL = free */
     int column_count;
     size_t bytes;
-    struct pg_array columns[PG_PARAMS_MAX];
+    struct pg_column columns[PG_PARAMS_MAX];
 };
 
 struct pg {
@@ -72,7 +86,6 @@ int pg_prepare(struct pg *pg, const struct pg_query *query, const char *name);
 int pg_queue(struct pg *pg, const struct pg_query *query, const struct pg_param *params, int count);
 /* Queues what was gathered; forgets it. */
 void pg_gathered_forget(struct pg *pg);
-void pg_array_add_param(struct pg_array *a, const struct pg_param *p);
 /* Ends the open group with a Sync, which sends it. */
 int pg_group_close(struct pg *pg);
 /* Closes the group and reads until nothing is awaited. 0, or the failure. */
@@ -91,6 +104,7 @@ int pg_query_receive(struct pg *pg, void (*on_result)(void *ctx, const PGresult 
 /* Records the failure of a result or of the link, as this thread's error and as the connection's.
  */
 int pg_fail_result(struct pg *pg, const struct pg_query *query, const PGresult *result);
+int pg_fail_value(struct pg *pg, const struct pg_query *query);
 int pg_fail_link(struct pg *pg, const char *what);
 /* Repeats the recorded failure as this thread's error. */
 int pg_fail_again(const struct pg *pg);
@@ -98,11 +112,6 @@ int pg_code_of_sqlstate(const char *sqlstate);
 
 void pg_rows_copy(const PGresult *result, struct arena *arena, struct pg_rows *ret_rows);
 
-/* The value in text form, as libpq wants it; NULL = SQL NULL. */
-static inline const char *pg_param_value(const struct pg_param *p)
-{
-    return p->inline_used ? p->inline_text : p->data;
-}
 /* Appends the value as an SQL literal. */
 void pg_param_literal(const struct pg_param *p, struct buf *out);
 

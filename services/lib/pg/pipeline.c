@@ -34,8 +34,11 @@ size_t pg_statement_bytes(const struct pg_query *query, const struct pg_param *p
                    4; /* header, portal, name, counts, result format */
     if (count > 0)
         bytes += 2 * (size_t)count; /* formats */
-    for (int i = 0; i < count; i++)
-        bytes += 4 + (pg_param_value(&params[i]) ? (size_t)params[i].length : 0);
+    for (int i = 0; i < count; i++) {
+        char room[PG_PARAM_TEXT_SIZE];
+        int length;
+        bytes += 4 + (pg_param_value(&params[i], room, &length) ? (size_t)length : 0);
+    }
     return bytes + DESCRIBE_BYTES + EXECUTE_BYTES;
 }
 
@@ -217,11 +220,11 @@ static int send_statement(struct pg *pg, const struct pg_query *query, const cha
                           const struct pg_param *params, int count)
 {
     const char *values[PG_PARAMS_MAX];
+    char rooms[PG_PARAMS_MAX][PG_PARAM_TEXT_SIZE];
     int lengths[PG_PARAMS_MAX], formats[PG_PARAMS_MAX];
     for (int i = 0; i < count; i++) {
-        values[i] = pg_param_value(&params[i]);
-        lengths[i] = params[i].length;
-        formats[i] = params[i].binary;
+        values[i] = pg_param_value(&params[i], rooms[i], &lengths[i]);
+        formats[i] = params[i].kind == PG_KIND_BINARY;
     }
     if (!PQsendQueryPrepared(pg->conn, name, count, values, lengths, formats, 0))
         return pg_fail_link(pg, query->name);

@@ -30,8 +30,10 @@ static const char *key_of(struct arena *arena, const struct pg_query *query,
     sha256_init(&s);
     add(&s, query->sql, (int64_t)strlen(query->sql));
     for (int i = 0; i < param_count; i++) {
-        const char *text = params[i].inline_used ? params[i].inline_text : params[i].data;
-        add(&s, text, text ? (int64_t)strlen(text) : -1);
+        char room[PG_PARAM_TEXT_SIZE];
+        int length;
+        const char *value = pg_param_value(&params[i], room, &length);
+        add(&s, value, value ? length : -1);
     }
     sha256_end(&s, digest);
     hex_encode(digest, KEY_BYTES, hex);

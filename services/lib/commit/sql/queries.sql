@@ -5,4 +5,4 @@ FROM idempotency_claim($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::t
 -- name: idempotency_record
 INSERT INTO idempotency (principal, method, key, digest, aggregate, version, created_at)
 SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::bytea[]), unnest($5::text[]),
-       unnest($6::bigint[]), $7::bigint
+       unnest($6::bigint[]), unnest($7::bigint[])

@@ -188,7 +188,7 @@ static const struct refusal already_signed = { .code = "already_signed",
 static int sign_apply(struct request *rq, const void *message, void *response)
 {
     const SignRequest *in = message;
-    struct note n;
+    struct note n = { 0 };
     int r = note_take(rq, &n);
     if (r == 0)
         r = request_check_version(rq, n.version);
@@ -208,7 +208,7 @@ static int sign_apply(struct request *rq, const void *message, void *response)
 
 static int act_apply(struct request *rq, const char *id, void *response)
 {
-    struct note n;
+    struct note n = { 0 };
     int r = note_take(rq, &n);
     if (r == 0)
         r = tx_write(rq->tx, &q_note_act, PG_ARGS(pg_text(id)));
@@ -257,7 +257,7 @@ static int extend_apply(struct request *rq, const void *message, void *response)
 static int note_view(struct request *rq, const char *id, void *response)
 {
     struct pg_rows rows;
-    struct note n;
+    struct note n = { 0 };
     int r = pg_read(rq->pg, rq->arena, &q_note_read, PG_ARGS(pg_text(id)), &rows);
     if (r == 0)
         r = note_from(&rows, &n);

@@ -33,6 +33,13 @@ static const struct pg_query set_query = {
     .sql = "UPDATE g SET t = v.t FROM (SELECT unnest($1::bigint[]) AS n, unnest($2::text[]) AS t) v"
            " WHERE g.n = v.n"
 };
+static const struct pg_query kinds_query = {
+    .name = "g_kinds",
+    .sql = "INSERT INTO kinds SELECT unnest($1::smallint[]), unnest($2::integer[]), "
+           "unnest($3::uuid[]), unnest($4::int[])"
+};
+static const struct pg_query kinds_get_query = { .name = "g_kinds_get",
+                                                 .sql = "SELECT s, i, u, j FROM kinds ORDER BY s" };
 static const struct pg_query explain_query = {
     .name = "g_explain", .sql = "EXPLAIN (VERBOSE) EXECUTE g_set('{1}', '{x}')"
 };
@@ -47,37 +54,24 @@ static const struct pg_query get_query = { .name = "g_get",
 static const struct pg_query statements_query = { .name = "g_statements",
                                                   .sql =
                                                       "SELECT count(DISTINCT cmin::text) FROM g" };
-static const struct pg_query *const queries[] = { &row_query,
-                                                  &double_query,
-                                                  &count_query,
-                                                  &others_query,
-                                                  &get_query,
-                                                  &statements_query,
-                                                  &set_query,
-                                                  &explain_query,
-                                                  &other_queries[0],
-                                                  &other_queries[1],
-                                                  &other_queries[2],
-                                                  &other_queries[3],
-                                                  &other_queries[4],
-                                                  &other_queries[5],
-                                                  &other_queries[6],
-                                                  &other_queries[7],
-                                                  &other_queries[8],
-                                                  &other_queries[9],
-                                                  &other_queries[10],
-                                                  &other_queries[11],
-                                                  &other_queries[12],
-                                                  &other_queries[13],
-                                                  &other_queries[14],
-                                                  &other_queries[15],
-                                                  NULL };
+static const struct pg_query *const queries[] = {
+    &row_query,         &double_query,      &count_query,
+    &others_query,      &get_query,         &statements_query,
+    &set_query,         &kinds_query,       &kinds_get_query,
+    &explain_query,     &other_queries[0],  &other_queries[1],
+    &other_queries[2],  &other_queries[3],  &other_queries[4],
+    &other_queries[5],  &other_queries[6],  &other_queries[7],
+    &other_queries[8],  &other_queries[9],  &other_queries[10],
+    &other_queries[11], &other_queries[12], &other_queries[13],
+    &other_queries[14], &other_queries[15], NULL
+};
 static const struct pg_migration migrations[] = {
     { .number = 1,
       .name = "g",
       .sha256 = "g1",
       .sql = "CREATE TABLE g (n bigint PRIMARY KEY, t text, b bytea, f boolean);"
-             "CREATE TABLE o (n bigint)" },
+             "CREATE TABLE o (n bigint);"
+             "CREATE TABLE kinds (s smallint, i integer, u uuid, j integer)" },
     { .number = 0 },
 };
 static const struct pg_module module = { .name = "g",
@@ -160,6 +154,63 @@ static void test_values(void **state)
         }
         assert_int_equal(pg_row_is_null(&rows, 0, 2), i % 3 == 0);
         assert_int_equal(pg_row_bool(&rows, 0, 2), i % 3 == 1);
+    }
+}
+
+/* The types that no other table here has, at their ends. */
+static void test_kinds(void **state)
+{
+    (void)state;
+    static const char one[] = "018f3a3e-7c2b-7def-8a11-0123456789ab";
+    static const char ones[] = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+    struct pg_rows rows;
+    assert_int_equal(
+        pg_gather(pg, &kinds_query,
+                  PG_ARGS(pg_int(INT16_MIN), pg_int(INT32_MAX), pg_text(one), pg_int(INT32_MIN))),
+        0);
+    assert_int_equal(
+        pg_gather(pg, &kinds_query, PG_ARGS(pg_int(-1), pg_int(-1), pg_text(ones), pg_int(0))), 0);
+    assert_int_equal(
+        pg_gather(pg, &kinds_query, PG_ARGS(pg_int(INT16_MAX), pg_null(), pg_null(), pg_null())),
+        0);
+    assert_int_equal(pg_read(pg, &arena, &kinds_get_query, PG_NO_ARGS, &rows), 0);
+    assert_int_equal(rows.count, 3);
+    assert_int_equal(pg_row_int(&rows, 0, 0), INT16_MIN);
+    assert_int_equal(pg_row_int(&rows, 0, 1), INT32_MAX);
+    assert_string_equal(pg_row_text(&rows, 0, 2), one);
+    assert_int_equal(pg_row_int(&rows, 0, 3), INT32_MIN);
+    assert_int_equal(pg_row_int(&rows, 1, 1), -1);
+    assert_string_equal(pg_row_text(&rows, 1, 2), ones);
+    for (int column = 1; column < 4; column++)
+        assert_true(pg_row_is_null(&rows, 2, column));
+}
+
+/* What is no value of its type is not sent, and nothing of the transaction is committed. */
+static void test_no_value(void **state)
+{
+    (void)state;
+    const struct pg_param bad[][4] = {
+        { pg_int(INT16_MAX + 1), pg_null(), pg_null(), pg_null() },
+        { pg_null(), pg_int(INT64_C(1) << 31), pg_null(), pg_null() },
+        { pg_null(), pg_null(), pg_text(""), pg_null() },
+        { pg_null(), pg_null(), pg_text("018f3a3e-7c2b-7def-8a11-0123456789a"), pg_null() },
+        { pg_null(), pg_null(), pg_text("018f3a3e-7c2b-7def-8a11-0123456789ab0"), pg_null() },
+        { pg_null(), pg_null(), pg_text("018f3a3e-7c2b-7def-8a11-0123456789ag"), pg_null() },
+        { pg_null(), pg_null(), pg_text("018f3a3e07c2b-7def-8a11-0123456789ab"), pg_null() },
+        { pg_null(), pg_null(), pg_null(), pg_text("1") },
+        { pg_bool(true), pg_null(), pg_null(), pg_null() },
+        { pg_null(), pg_bytes("x", 1), pg_null(), pg_null() },
+        { pg_null(), pg_null(), pg_int(1), pg_null() },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct pg_rows rows;
+        assert_int_equal(gather((int64_t)i, "beside it"), 0);
+        assert_int_equal(pg_gather(pg, &kinds_query, bad[i], 4), ERR_INTERNAL);
+        assert_int_equal(pg_read(pg, &arena, &count_query, PG_NO_ARGS, &rows), ERR_INTERNAL);
+        assert_int_equal(pg_commit_with(pg, &arena, NULL, PG_NO_ARGS, NULL), PG_NOT_EXECUTED);
+        pg_rollback(pg);
+        assert_int_equal(ask(&count_query, 0), 0);
+        assert_int_equal(pg_begin(pg), 0);
     }
 }
 
@@ -294,6 +345,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_values, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_value, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_batch_is_one_statement, setup, teardown),
         cmocka_unit_test_setup_teardown(test_order, setup, teardown),
