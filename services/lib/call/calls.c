@@ -162,6 +162,13 @@ void calls_free(struct calls *cs)
     free(cs);
 }
 
+bool calls_commands_under_way(struct calls *cs)
+{
+    struct committers_figures f;
+    committers_figures_read(cs->committers, &f);
+    return f.waiting + f.in_flight > 0;
+}
+
 void calls_figures_read(struct calls *cs, struct calls_figures *ret)
 {
     *ret = (struct calls_figures){ .methods = cs->figures,

@@ -84,6 +84,8 @@ struct calls_figures {
     struct committers_figures commits;
 };
 void calls_figures_read(struct calls *cs, struct calls_figures *ret);
+/* Is a command waiting or being run? May be asked by any thread. */
+bool calls_commands_under_way(struct calls *cs);
 
 /* For loop methods. */
 struct request *call_request(struct call *call);

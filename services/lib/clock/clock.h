@@ -135,6 +135,8 @@ struct pg_options;
 int clock_scanner_start(struct clock_scanner **ret, const struct clock_owner *owner,
                         const struct pg_options *options,
                         void (*on_commit)(void *ctx, int64_t head), void *ctx);
+/* While this says so the scanner rests after each batch for as long as that took. */
+void clock_scanner_yield(struct clock_scanner *scanner, bool (*busy)(void *ctx), void *ctx);
 void clock_scanner_wake(struct clock_scanner *scanner); /* civil time or the calendar moved */
 void clock_scanner_stop(struct clock_scanner *scanner);
 

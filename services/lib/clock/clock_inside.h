@@ -4,7 +4,7 @@
 
 #include "clock/clock.h"
 
-#define CLOCK_BATCH_MAX 512 /* subjects a transaction of the scan holds at most */
+#define CLOCK_BATCH_MAX 256 /* subjects a transaction of the scan holds at most */
 
 /* -- rungs.c: pure -- */
 

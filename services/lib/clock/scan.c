@@ -20,7 +20,8 @@
 #define BACKOFF_FIRST_MS 100  /* the database cannot be reached, or refuses */
 #define BACKOFF_MAX_MS   5000
 #define FIGURES_EVERY_MS 10000
-#define FIGURES_SHARE    20 /* counting takes no more than this part of the thread's time */
+#define YIELD_MAX_MS     100 /* the longest rest after a batch, while commands are under way */
+#define FIGURES_SHARE    20  /* counting takes no more than this part of the thread's time */
 
 struct clock_scanner {
     const struct clock_owner *owner;
@@ -35,6 +36,8 @@ struct clock_scanner {
     bool figures_asked; /* by a new watcher */
     void (*on_figures)(void *ctx, const struct clock_figures *figures);
     void *figures_ctx;
+    bool (*busy)(void *ctx);
+    void *busy_ctx;
 
     /* the thread's own */
     struct pg *pg;
@@ -209,16 +212,27 @@ static void back_off(struct clock_scanner *s)
     sleep_until_woken(s, s->backoff_ms);
 }
 
+/* Half of the time is the commands': what falls due at one midnight may be a hundred thousand. */
+static int64_t yield_ms(struct clock_scanner *s, int64_t round_took_ms)
+{
+    pthread_mutex_lock(&s->lock);
+    bool busy = s->busy && s->busy(s->busy_ctx);
+    pthread_mutex_unlock(&s->lock);
+    return busy ? MIN(round_took_ms, YIELD_MAX_MS) : 0;
+}
+
 static void *scanner_main(void *arg)
 {
     struct clock_scanner *s = arg;
     while (!is_stopping(s)) {
-        int64_t sleep_ms = SLEEP_MAX_MS;
+        int64_t sleep_ms = SLEEP_MAX_MS, began_ms = mono_ms();
         if (scan_round(s, &sleep_ms) < 0) {
             back_off(s);
             continue;
         }
         s->backoff_ms = 0;
+        if (!sleep_ms)
+            sleep_ms = yield_ms(s, mono_ms() - began_ms);
         if (sleep_ms)
             sleep_until_woken(s, sleep_ms);
     }
@@ -257,6 +271,14 @@ int clock_scanner_start(struct clock_scanner **ret, const struct clock_owner *ow
     }
     *ret = s;
     return 0;
+}
+
+void clock_scanner_yield(struct clock_scanner *s, bool (*busy)(void *ctx), void *ctx)
+{
+    pthread_mutex_lock(&s->lock);
+    s->busy = busy;
+    s->busy_ctx = ctx;
+    pthread_mutex_unlock(&s->lock);
 }
 
 void clock_scanner_wake(struct clock_scanner *scanner)

@@ -162,6 +162,12 @@ static void on_clock_figures(void *ctx, const struct clock_figures *figures)
         alarms_lower(&s->alarms, "clocks_failing", "clocks");
 }
 
+static bool commands_under_way(void *ctx)
+{
+    const struct service *s = ctx;
+    return calls_commands_under_way(s->calls);
+}
+
 static int start_scanner(struct service *s)
 {
     if (!s->definition->clocks)
@@ -172,6 +178,7 @@ static int start_scanner(struct service *s)
     if (r < 0)
         return r;
     clock_scanner_watch(scanner, on_clock_figures, s);
+    clock_scanner_yield(scanner, commands_under_way, s);
     atomic_store(&s->scanner, scanner);
     return 0;
 }

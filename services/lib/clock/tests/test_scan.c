@@ -304,6 +304,32 @@ static void file_many(struct clock_bench *b, int count, int64_t started_at)
     assert_int_equal(pg_script(b->pg, sql), 0);
 }
 
+static bool always_busy(void *asked)
+{
+    atomic_fetch_add((atomic_int *)asked, 1);
+    return true;
+}
+
+/* While commands are under way the scanner asks after each batch, and rests as long as that took;
+ * all is fired nevertheless. */
+static void test_yields(void **state UNUSED)
+{
+    enum { MANY = 4 * CLOCK_BATCH_MAX };
+    struct clock_bench b;
+    struct seen seen;
+    atomic_int asked = 0;
+    clock_bench_open(&b, fixture);
+    seen_init(&seen);
+    file_many(&b, MANY, clock_bench_now(&b) - 2 * TIME_DAY_MS);
+    struct clock_scanner *scanner = scanner_start(&b, &seen);
+    clock_scanner_yield(scanner, always_busy, &asked);
+    assert_true(wait_head(&seen, MANY, WAIT_MS) >= 0);
+    clock_scanner_stop(scanner);
+    assert_in_range(atomic_load(&asked), 2, 100);
+    assert_sound(&b);
+    clock_bench_close(&b);
+}
+
 static void test_two_scanners(void **state UNUSED)
 {
     enum { CLOCKS = 6000 };
@@ -532,6 +558,7 @@ int main(void)
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_fires_on_time),
         cmocka_unit_test(test_woken),
+        cmocka_unit_test(test_yields),
         cmocka_unit_test(test_the_link_is_lost),
         cmocka_unit_test(test_two_scanners),
         cmocka_unit_test(test_held_subjects_are_passed),
