@@ -13,6 +13,7 @@ import lifecycle
 import pull
 import report
 import rungs
+import scale
 from rig import ROOT, Rig
 
 ROUNDS, SECONDS, STORED, DUE = 5, 8, 1_000_000, 100_000
@@ -42,6 +43,10 @@ def _footprint(rig, samples, options):
     footprint.measure(rig, samples, options.rounds)
 
 
+def _scale(rig, samples, options):
+    scale.measure(rig, samples, options.rounds, options.seconds, options.many)
+
+
 # {part: function(rig, samples, options)}, in the order in which they run. A part fills samples {series: [one a round]}, and
 # may return what else belongs into bench.json. Each can run alone, so none may lean on what another one has left behind.
 PARTS = {
@@ -51,6 +56,7 @@ PARTS = {
     'rungs': _rungs, # moves civil time
     'pull': _pull,
     'footprint': _footprint,
+    'scale': _scale, # last: its table is too large for the others
 }
 
 
@@ -64,6 +70,8 @@ def parse(argv):
     parser.add_argument('--due', type=int, default=DUE, help=f'clocks that fall due at once (default {DUE:,})')
     parser.add_argument('--events', type=int, default=pull.EVENTS,
                         help=f'in the log that is pulled from (default {pull.EVENTS:,})')
+    parser.add_argument('--many', type=int, default=scale.MANY,
+                        help=f'complaints there are when intake is compared with few (default {scale.MANY:,})')
     parser.add_argument('--only', action='append', choices=PARTS, metavar='PART',
                         help=f'measure this part alone; may be given more than once ({", ".join(PARTS)})')
     return parser.parse_args(argv)

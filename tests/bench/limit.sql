@@ -32,7 +32,7 @@ $$;
 
 -- Stores so many complaints in one transaction. Settled ones have no clock running; what is not logged has no events.
 CREATE FUNCTION bench.store(count int, settled boolean DEFAULT false, logged boolean DEFAULT true) RETURNS bigint
-    LANGUAGE plpgsql VOLATILE AS $$
+    LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $$ -- as the service's own statements
 DECLARE
     v_first bigint := nextval('bench_number');
     v_n bigint[];

@@ -114,6 +114,11 @@ def _rungs(samples, rate):
     ]
 
 
+def _scale(samples, rate):
+    return [at_least(f'intake over HTTP with {samples["many"][0]["stored"]:,} stored / {samples["few"][0]["stored"]:,}',
+                     ratio(samples, 'many', 'few'), 0.7, f'{rate["many"]} / {rate["few"]}')]
+
+
 # (a series that the part has measured if it was run, its lines), in the order of the table.
 TABLE = (
     ('limit', _intake),
@@ -122,6 +127,7 @@ TABLE = (
     ('rungs', _rungs),
     ('pull_none', _pull),
     ('footprint', _footprint),
+    ('many', _scale),
 )
 
 

@@ -3,7 +3,7 @@ import fill
 from intake import sample
 from rig import Rig
 
-FEW = 10_000
+FEW, MANY = 10_000, 10_000_000
 
 
 def measure(rig, samples, rounds, seconds, many):
