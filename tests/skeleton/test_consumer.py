@@ -44,6 +44,7 @@ def test_each_event_has_its_effect_once(cluster):
     more = []
     for round_ in range(2):
         for one in cluster.of('supervision'):
+            cluster.supervisor.wait(lambda one=one, starts=round_ + 1: one.child.starts == starts, 40, 'its next life')
             os.kill(one.child.pid, signal.SIGKILL)
             more += sign(cluster, 5, f'r{round_}-{one.index}-')
     reached(cluster, more)

@@ -85,18 +85,20 @@ SELECT id, order_no, source, external_id, channel, type, urgency, category, titl
    AND ($5::uuid IS NULL OR id < $5)
  ORDER BY id DESC LIMIT $6;
 
+-- These say twice which rows they are for: the second keeps the planner from reading all of a table that was small when it
+-- planned.
 -- name: complaint_set_state
 UPDATE complaint c
    SET state = v.state, version = v.version
   FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::smallint[]) AS state, unnest($3::bigint[]) AS version) v
- WHERE c.id = v.id;
+ WHERE c.id = v.id AND c.id = ANY($1::uuid[]);
 
 -- name: complaint_set_dispatched
 UPDATE complaint c
    SET state = v.state, version = v.version, division = v.division, unit = v.unit, extended = false
   FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::smallint[]) AS state, unnest($3::bigint[]) AS version,
                unnest($4::text[]) AS division, unnest($5::text[]) AS unit) v
- WHERE c.id = v.id;
+ WHERE c.id = v.id AND c.id = ANY($1::uuid[]);
 
 -- name: complaint_set_returned
 UPDATE complaint c
@@ -105,7 +107,7 @@ UPDATE complaint c
   FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::smallint[]) AS state, unnest($3::bigint[]) AS version,
                unnest($4::integer[]) AS return_count, unnest($5::text[]) AS returned_by,
                unnest($6::boolean[]) AS return_limit, unnest($7::text[]) AS unit) v
- WHERE c.id = v.id;
+ WHERE c.id = v.id AND c.id = ANY($1::uuid[]);
 
 -- name: complaint_set_replied
 UPDATE complaint c
@@ -114,13 +116,13 @@ UPDATE complaint c
   FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::smallint[]) AS state, unnest($3::bigint[]) AS version,
                unnest($4::text[]) AS reply_text, unnest($5::text[]) AS reply_basis,
                unnest($6::bigint[]) AS replied_at) v
- WHERE c.id = v.id;
+ WHERE c.id = v.id AND c.id = ANY($1::uuid[]);
 
 -- name: complaint_set_extended
 UPDATE complaint c
    SET version = v.version, extended = true
   FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::bigint[]) AS version) v
- WHERE c.id = v.id;
+ WHERE c.id = v.id AND c.id = ANY($1::uuid[]);
 
 -- name: complaint_set_visited
 UPDATE complaint c
@@ -131,20 +133,20 @@ UPDATE complaint c
                unnest($4::boolean[]) AS visit_reached, unnest($5::boolean[]) AS visit_solved,
                unnest($6::boolean[]) AS visit_satisfied, unnest($7::text[]) AS visit_note,
                unnest($8::bigint[]) AS visited_at, unnest($9::integer[]) AS failed_visits) v
- WHERE c.id = v.id;
+ WHERE c.id = v.id AND c.id = ANY($1::uuid[]);
 
 -- name: complaint_set_redone
 UPDATE complaint c
    SET state = v.state, version = v.version, redo_count = v.redo_count, extended = false
   FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::smallint[]) AS state, unnest($3::bigint[]) AS version,
                unnest($4::integer[]) AS redo_count) v
- WHERE c.id = v.id;
+ WHERE c.id = v.id AND c.id = ANY($1::uuid[]);
 
 -- name: complaint_set_reopened
 UPDATE complaint c
    SET state = v.state, version = v.version, redo_count = 0, failed_visits = 0
   FROM (SELECT unnest($1::uuid[]) AS id, unnest($2::smallint[]) AS state, unnest($3::bigint[]) AS version) v
- WHERE c.id = v.id;
+ WHERE c.id = v.id AND c.id = ANY($1::uuid[]);
 
 -- name: complaint_act_insert
 INSERT INTO complaint_act (complaint_id, version, action, acted_at, principal, reached, unit, note)

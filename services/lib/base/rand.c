@@ -17,14 +17,27 @@ static const uint8_t uuid_namespace[16] = { 0xd6, 0x9b, 0x31, 0x78, 0xe7, 0x43, 
                                             0x97, 0xb3, 0x1d, 0xc4, 0x38, 0xfb, 0xea, 0x6c };
 
 /* A draw from libcrypto costs a microsecond and a system call, however few bytes it is for. What is
- * handed out is wiped here. No process of ours forks after its start. */
+ * handed out is wiped here, and a child that is forked begins anew. */
 static _Thread_local struct {
     unsigned char bytes[1024];
     size_t left; /* the first so many are still to be given */
 } pool;
 
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void forget(void)
+{
+    pool.left = 0;
+}
+
+static void forget_in_children(void)
+{
+    pthread_atfork(NULL, NULL, forget);
+}
+
 static void draw(unsigned char *out, size_t size)
 {
+    pthread_once(&fork_once, forget_in_children);
     int ok = RAND_bytes(out, (int)size);
     assert_always(ok == 1);
 }

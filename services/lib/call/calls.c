@@ -44,12 +44,16 @@ static void on_expiry(void *arg)
 }
 
 /* A table that is wrong is found at the start, not by the first request. */
-static void handler_check(const struct method_handler *h)
+static void handler_check(const struct method_handler *all, const struct method_handler *h)
 {
     bool query = h->method->kind == METHOD_QUERY;
     assert_always(query ? h->query && !h->apply : h->apply && h->view && !h->query);
     assert_always(!h->lock == !h->exist);
     assert_always(!h->lock || h->method->subject);
+    assert_always(!h->load || h->lock);
+    for (const struct method_handler *other = all; h->lock && other->method; other++)
+        assert_always(other->lock != h->lock ||
+                      (other->exist == h->exist && other->load == h->load));
     assert_always(!h->natural_lookup || h->method->natural_key);
 }
 
@@ -84,7 +88,7 @@ static void methods_build(struct calls *cs)
     map_init(&cs->methods);
     for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
         for (const struct method_handler *h = tables[i]; h && h->method; h++) {
-            handler_check(h);
+            handler_check(tables[i], h);
             method_add(cs, h->method, h, NULL);
         }
     }

@@ -157,14 +157,15 @@ static int report_figures(struct clock_scanner *s)
     struct clock_figures figures;
     int64_t began_ms = mono_ms();
     int r = read_figures(s, &figures);
+    int64_t now_ms = mono_ms();
+    /* Also where it failed: a count that takes too long is not tried again at once. */
+    s->figures_rest_ms = now_ms + FIGURES_SHARE * (now_ms - began_ms);
+    s->figures_at_ms = MAX(now_ms + FIGURES_EVERY_MS, s->figures_rest_ms);
     /* A replica with an old calendar wrote one after the decision had been carried out. */
     if (r >= 0 && figures.behind)
         r = store_decision_reopen(s->pg);
     if (r < 0)
         return r;
-    int64_t now_ms = mono_ms();
-    s->figures_rest_ms = now_ms + FIGURES_SHARE * (now_ms - began_ms);
-    s->figures_at_ms = MAX(now_ms + FIGURES_EVERY_MS, s->figures_rest_ms);
     pthread_mutex_lock(&s->lock);
     if (s->on_figures)
         s->on_figures(s->figures_ctx, &figures);

@@ -188,11 +188,10 @@ int pg_group_close(struct pg *pg)
     return 0;
 }
 
-int pg_drain(struct pg *pg)
+/* Sends the group and reads until nothing is awaited. What is gathered stays. */
+static int settle(struct pg *pg)
 {
-    int r = pg_gather_end(pg);
-    if (r >= 0)
-        r = pg->alive ? pg_group_close(pg) : pg_fail_link(pg, "drain");
+    int r = pg->alive ? pg_group_close(pg) : pg_fail_link(pg, "drain");
     while (r >= 0 && pg->pending_count)
         r = take_next(pg);
     if (!pg->failed)
@@ -201,6 +200,13 @@ int pg_drain(struct pg *pg)
     if (!pg->in_transaction)
         pg->failed = false;
     return r;
+}
+
+int pg_drain(struct pg *pg)
+{
+    int r = pg_gather_end(pg);
+    int settled = settle(pg);
+    return r < 0 ? r : settled;
 }
 
 int pg_prepare(struct pg *pg, const struct pg_query *query, const char *name)
@@ -250,7 +256,7 @@ static int prepare_alias(struct pg *pg, const struct pg_query *query, char *out,
             return 0;
     int r = pg_prepare(pg, query, out);
     if (r >= 0)
-        r = pg_drain(pg);
+        r = settle(pg);
     if (r < 0)
         return r;
     pg->aliased = reallocarray(pg->aliased, pg->aliased_count + 1, sizeof(*pg->aliased));
@@ -265,7 +271,7 @@ static int queue_large(struct pg *pg, const struct pg_query *query, const struct
 {
     char alias[PG_STATEMENT_NAME_MAX + sizeof(ALIAS_SUFFIX)];
     const char *name = query->name;
-    int r = pg_drain(pg);
+    int r = settle(pg);
     if (r >= 0 && tail_is_parted(bytes)) {
         r = prepare_alias(pg, query, alias, sizeof(alias));
         name = alias;

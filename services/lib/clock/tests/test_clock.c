@@ -213,7 +213,6 @@ static void test_stop_and_cancel(void **state UNUSED)
     clock_bench_close(&b);
 }
 
-/* The extension counts from the old due date, over the feast, and opens the next term. */
 /* One act may write a clock more than once, also one that it has started itself: the last counts.
  */
 static int do_much(struct clock_set *set, void *arg)
@@ -248,6 +247,7 @@ static void test_a_clock_written_twice(void **state UNUSED)
     clock_bench_close(&b);
 }
 
+/* The extension counts from the old due date, over the feast, and opens the next term. */
 static void test_extend(void **state UNUSED)
 {
     struct clock_bench b;
