@@ -14,8 +14,6 @@ FROM (SELECT unnest($1::uuid[]), unnest($2::smallint[]), unnest($3::uuid[]), unn
           rule, rule_version, extended_days, calendar_position, next_rung, next_at, next_provisional, last_rung,
           last_fired_at);
 
--- The updates here say twice which rows they are for: the second keeps the planner from reading all of a table that was
--- small when it planned.
 -- name: clock_update
 UPDATE clock c
 SET term = v.term, division = v.division, audience = v.audience, unit = v.unit, about_enforcement = v.about_enforcement,
@@ -33,7 +31,7 @@ FROM (SELECT unnest($1::uuid[]), unnest($2::smallint[]), unnest($3::integer[]), 
     AS v (subject, kind, term, division, audience, unit, about_enforcement, started_at, due_at, due_on, provisional,
           ended_at, cancelled, rule, rule_version, extended_days, calendar_position, last_rung, last_fired_at, next_rung,
           next_at, next_provisional, row_version, date_position)
-WHERE c.subject = v.subject AND c.kind = v.kind AND c.subject = ANY($1::uuid[]);
+WHERE c.subject = v.subject AND c.kind = v.kind;
 
 -- name: clock_ledger_insert
 INSERT INTO clock_ledger (clock_id, row_version, what, at, term, was_started_at, was_due_at, was_rule,
@@ -88,7 +86,7 @@ SET last_rung = v.rung, last_fired_at = v.fired_at, next_rung = nullif(v.next_ru
 FROM (SELECT unnest($1::uuid[]), unnest($2::smallint[]), unnest($3::smallint[]), unnest($4::bigint[]),
              unnest($5::smallint[]), unnest($6::bigint[]), unnest($7::boolean[]), unnest($8::bigint[]))
     AS v (subject, kind, rung, fired_at, next_rung, next_at, next_provisional, calendar_position)
-WHERE c.subject = v.subject AND c.kind = v.kind AND c.subject = ANY($1::uuid[]);
+WHERE c.subject = v.subject AND c.kind = v.kind;
 
 -- name: clock_unsettled_page
 SELECT subject, calendar_position
@@ -117,14 +115,14 @@ FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::integer[], $5::boolean
             $8::boolean[], $9::bigint[], $10::bigint[]) AS v (subject, kind, due_at, due_on, provisional, next_rung,
                                                               next_at, next_provisional, calendar_position,
                                                               date_position)
-WHERE c.subject = v.subject AND c.kind = v.kind AND c.subject = ANY($1::uuid[]);
+WHERE c.subject = v.subject AND c.kind = v.kind;
 
 -- name: clock_fail
 -- Doubling from one second to about five minutes. Civil time: after time:advance everything is tried again.
 UPDATE clock c
 SET attempts = c.attempts + 1, retry_at = $3::bigint + (1000::bigint << least(c.attempts, 8))
 FROM unnest($1::uuid[], $2::smallint[]) AS v (subject, kind)
-WHERE c.subject = v.subject AND c.kind = v.kind AND c.subject = ANY($1::uuid[]) AND c.ended_at IS NULL;
+WHERE c.subject = v.subject AND c.kind = v.kind AND c.ended_at IS NULL;
 
 -- name: clock_next_wake
 SELECT greatest(next_at, retry_at)
