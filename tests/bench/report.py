@@ -189,7 +189,7 @@ def _plot(samples, folder):
         'set terminal svg size 900,420 dynamic', f'set output "{folder / "bench.svg"}"',
         'set title "a second, a point a round"', 'set logscale y', 'set grid y', 'unset key',
         f'set xrange [-0.5:{len(rows) - 0.5}]',
-        'set xtics (' + ', '.join(f'"{row[0]}" {i}' for i, row in enumerate(rows)) + ') noenhanced',
+        'set xtics (' + ', '.join(f'"{row[0]}" {i}' for i, row in enumerate(rows)) + ') rotate by 35 right noenhanced',
         f'plot "{folder / "bench.dat"}" using 1:3 with points pointtype 7 pointsize 0.7',
     ]
     subprocess.run(['gnuplot'], input='\n'.join(script), text=True, check=True)
