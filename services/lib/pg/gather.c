@@ -1,8 +1,8 @@
 /* Gathered rows: what many commands of a batch write into the same table, sent as one statement.
  *
  * A statement's start, its round trip and the memory that the server takes for it cost as much as
- * several rows, so a statement is as large as half of the socket's buffer: the
- * kernel counts more for bytes than they are. */
+ * several rows, so a statement is as large as half of the socket's buffer: the kernel counts more
+ * for bytes than they are. */
 #include <stdlib.h>
 
 #include "pg/pg_inside.h"
