@@ -138,7 +138,9 @@ def test_what_an_asynchronous_standby_had_not_is_noticed_and_an_operator_decides
     lujian(cluster, *decision.split()[1:])
     account.wait_for(lambda: not stopped(account)[0] and stopped(account)[2] >= head_of(account), 'supervision to go on')
 
-    # What was lost is sent again by those who were told it was done.
+    # The lost rungs are reached again, before an act can forestall one; then those who were told that it was done send
+    # again what was lost.
+    account.settle()
     for body in bodies:
         refile(world, body).expect(201)
     world.unit_370102.act(early[0], 'sign', Idempotency_Key='sign-early').expect(200)

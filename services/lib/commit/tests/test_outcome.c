@@ -45,6 +45,19 @@ static bool forward(int to, const char *data, ssize_t size)
     return true;
 }
 
+/* Reads what the server says until it says that it has committed, and tells nobody. False = the
+ * link broke before. */
+static bool await_commit(struct pair *p)
+{
+    char said[1 << 16];
+    for (ssize_t have = 0, n; !has_commit(said, have); have += n) {
+        n = recv(p->server, said + have, sizeof(said) - (size_t)have, 0);
+        if (n <= 0)
+            return false;
+    }
+    return true;
+}
+
 /* False = this link is to be cut. */
 static bool on_client_bytes(struct pair *p, const char *data, ssize_t size)
 {
@@ -53,11 +66,8 @@ static bool on_client_bytes(struct pair *p, const char *data, ssize_t size)
         return false;
     if (!forward(p->server, data, size))
         return false;
-    if (cut == CUT_AFTER_COMMIT) {
-        char answer[65536]; /* wait until it was executed, and tell nobody */
-        ssize_t n = recv(p->server, answer, sizeof(answer), 0);
-        return n < 0;
-    }
+    if (cut == CUT_AFTER_COMMIT)
+        return !await_commit(p);
     return true;
 }
 

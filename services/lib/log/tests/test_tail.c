@@ -169,14 +169,19 @@ static void test_hands_out_what_is_committed(void **state)
     assert_int_equal(epoch, 1);
     assert_int_equal(head, 3);
 
-    /* Woken, it is there at once; unprompted, within about a second. */
-    int64_t begun_ms = mono_ms();
-    assert_int_equal(append(c, 1), 4);
-    tail_wake(c->tail);
-    WAIT_FOR(&c->heard, c->heard.position == 4);
-    assert_true(mono_ms() - begun_ms < 900);
+    /* Woken, it is there at once (the quickest of five: a machine may falter); unprompted, about a
+     * second after it last looked. */
+    int64_t quickest_ms = INT64_MAX;
+    for (int64_t position = 4; position <= 8; position++) {
+        int64_t begun_ms = mono_ms();
+        assert_int_equal(append(c, 1), position);
+        tail_wake(c->tail);
+        WAIT_FOR(&c->heard, c->heard.position == position);
+        quickest_ms = MIN(quickest_ms, mono_ms() - begun_ms);
+    }
+    assert_true(quickest_ms < 500);
     append(c, 2000);
-    WAIT_FOR(&c->heard, c->heard.position == 2004);
+    WAIT_FOR(&c->heard, c->heard.position == 2008);
     assert_int_equal(c->heard.gaps, 0);
     assert_int_equal(c->heard.epochs, 1);
 }

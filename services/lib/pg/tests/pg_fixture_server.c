@@ -264,11 +264,18 @@ int pg_server_signal(struct pg_server *f, int number)
     return kill(f->postmaster, number);
 }
 
+/* A backend that was just being forked, or is held by a write to the disk, outlives the postmaster
+ * by a moment, in which no other one may have the directory. */
 int pg_server_crash(struct pg_server *f)
 {
     if (pg_server_signal(f, SIGKILL) < 0)
         return -1;
     wait_exit(f->postmaster);
+    for (int64_t deadline = mono_ms() + START_MS; signal_programs(f->directory, SIGKILL);) {
+        if (mono_ms() > deadline)
+            return -1;
+        poll(NULL, 0, 5); /* they are nobody's children any more: nothing tells of their end */
+    }
     return server_start(f);
 }
 
