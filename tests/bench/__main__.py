@@ -1,15 +1,19 @@
 """scripts/bench: measures, prints the table, writes build/bench/bench.json and bench.svg.
 
 Every figure is a ratio to a baseline of the same run, the two by turns, and a median of rounds: machines are noisy. Exits with
-1 where a goal is missed.
+1 where a goal is missed, or a figure is further from the one it is compared with than noise allows.
 """
 import argparse
+import json
 import sys
+from pathlib import Path
 
+import caches
 import delivery
 import footprint
 import intake
 import lifecycle
+import profiles
 import pull
 import report
 import rungs
@@ -17,6 +21,7 @@ import scale
 from rig import ROOT, Rig
 
 ROUNDS, SECONDS, STORED, DUE = 5, 8, 1_000_000, 100_000
+CACHES_S = 2 # of a measurement; there are sixteen a round
 
 
 def _intake(rig, samples, options):
@@ -43,6 +48,10 @@ def _footprint(rig, samples, options):
     footprint.measure(rig, samples, options.rounds)
 
 
+def _caches(rig, samples, options):
+    caches.measure(rig, samples, options.rounds, min(options.seconds, CACHES_S))
+
+
 def _scale(rig, samples, options):
     scale.measure(rig, samples, options.rounds, options.seconds, options.many)
 
@@ -56,6 +65,7 @@ PARTS = {
     'rungs': _rungs, # moves civil time
     'pull': _pull,
     'footprint': _footprint,
+    'caches': _caches,
     'scale': _scale, # last: its table is too large for the others
 }
 
@@ -74,21 +84,35 @@ def parse(argv):
                         help=f'complaints there are when intake is compared with few (default {scale.MANY:,})')
     parser.add_argument('--only', action='append', choices=PARTS, metavar='PART',
                         help=f'measure this part alone; may be given more than once ({", ".join(PARTS)})')
+    parser.add_argument('--profile', action='store_true', help='record where the time of intake over HTTP goes, too (perf)')
+    parser.add_argument('--compare', type=Path, metavar='JSON', help='tell how far the figures are from those of another run')
     return parser.parse_args(argv)
+
+
+def _agrees(found, other):
+    """Prints how far a run is from another one."""
+    numbers = {line['name']: line['number'] for line in json.loads(other.read_text())['lines']}
+    told, agree = report.compare(found['lines'], numbers)
+    print('\nfigures of the other run and of this one, and how far they are apart', *told, sep='\n')
+    return agree
 
 
 def main(argv):
     """The exit status."""
     options = parse(argv)
-    samples, told = {}, {}
+    samples, told, out = {}, {}, ROOT / 'build/bench'
+    out.mkdir(parents=True, exist_ok=True)
     with Rig(lambda text: print(text, flush=True)) as rig:
+        if options.profile:
+            rig.say('profiles: ' + ', '.join(map(str, profiles.record(rig, out))))
         for name, measure in PARTS.items():
             if not options.only or name in options.only:
                 told |= measure(rig, samples, options) or {}
         found = {'durable': rig.durable, 'samples': samples, 'lines': report.lines(samples)} | told
     report.show(found)
-    report.write(found, ROOT / 'build/bench')
-    return 1 if any(line.met is False for line in found['lines']) else 0
+    report.write(found, out)
+    agrees = not options.compare or _agrees(found, options.compare)
+    return 0 if agrees and all(line.met is not False for line in found['lines']) else 1
 
 
 if __name__ == '__main__':

@@ -101,7 +101,7 @@ def _commits_timed(rig):
 
 def _load(rig, filings, seconds, pause_ms):
     """Filings at a pace; returns when nothing is written any more."""
-    found = rig.wrk('spread.lua', rig.cluster.gateway, seconds, FILINGS=filings, DELAY_MS=pause_ms)
+    found = rig.wrk('file.lua', rig.cluster.gateway, seconds, FILINGS=filings, DELAY_MS=pause_ms)
     head, since = rig.head(), time.monotonic()
     while time.monotonic() < since + QUIET_S:
         time.sleep(0.05)
@@ -125,7 +125,8 @@ def _round(rig, followers, filings, seconds):
     with rig.accounted(found, lambda: found['requests']):
         found |= _load(rig, filings, seconds, round(turn_ms - warm['p50_ms']))
     events, deliveries = followers.take()
-    found |= {'rate': len(events) / found['seconds'], 'deliveries': len(deliveries), 'subscribers': len(followers.scopes)}
+    rate = len(events) / found['seconds']
+    found |= {'rate': rate, 'pace': rate / EVENTS_S, 'deliveries': len(deliveries), 'subscribers': len(followers.scopes)}
     found |= _percentiles([in_hand - events[position][2] for position, in_hand in deliveries], '')
     found |= _percentiles([in_hand - events[position][1] for position, in_hand in deliveries], 'civil_')
     return found

@@ -1,17 +1,22 @@
--- wrk: one complaint a request, of a number of its own; done() prints what was counted as JSON.
--- Environment: TOKEN, RUN (makes the numbers of this run its own), DELAY_MS (mean pause of a connection; 0 = none), BODY (a
--- file: the complaint's JSON with RUN-NUMBER where the number goes), ROUTE.
-local file = assert(io.open(os.getenv("BODY")))
-local before, after = file:read("a"):match("^(.*)RUN%-NUMBER(.*)$")
-file:close()
-local prefix = before .. os.getenv("RUN") .. "-"
+-- wrk -t1: one complaint a request, from the lines of a file by turns; done() prints what was counted as JSON.
+-- Environment: FILINGS (lines of TOKEN, tab, JSON with RUN-NUMBER where the complaint's number goes), RUN (makes the numbers of
+-- this run its own), DELAY_MS (mean pause of a connection, to the half; 0 = none).
+local run = os.getenv("RUN") .. "-"
+local filings, number = {}, 0
+for line in io.lines(os.getenv("FILINGS")) do
+  local token, before, after = line:match("^(%S+)\t(.*)RUN%-NUMBER(.*)$")
+  filings[#filings + 1] = {
+    headers = { ["Content-Type"] = "application/json", ["Authorization"] = "Bearer " .. token },
+    before = before .. run,
+    after = after,
+  }
+end
 local delay_ms = tonumber(os.getenv("DELAY_MS") or "0")
-local headers = { ["Content-Type"] = "application/json", ["Authorization"] = "Bearer " .. os.getenv("TOKEN") }
-local number = 0
 
 function request()
   number = number + 1
-  return wrk.format("POST", os.getenv("ROUTE"), headers, prefix .. number .. after)
+  local filing = filings[number % #filings + 1]
+  return wrk.format("POST", "/v1/complaints", filing.headers, filing.before .. number .. filing.after)
 end
 
 if delay_ms > 0 then

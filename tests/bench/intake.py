@@ -9,12 +9,25 @@ import signal
 import subprocess
 
 import lifecycle
-from rig import CONNECTIONS, HERE, UNHEARD, Database, cpu_seconds
+from rig import CONNECTIONS, HERE, UNHEARD, Database
 
 BATCH, COMMITTERS = 64, 2
 TEMPLATES_S = 3
 WARM_S = 2
 ONE_CLIENTS = 2 # more of them only wait for each other at the log
+
+
+TABLES = ['complaint', 'complaint_act', 'clock', 'idempotency', 'event']
+
+
+def _catalog(database):
+    """{table: (definitions of its indexes, its bytes for a complaint, those of its indexes)}."""
+    database.run('VACUUM ' + ', '.join(TABLES)) # so that both have what belongs to a table beside its rows
+    complaints = database.row('SELECT count(*) FROM complaint')[0]
+    return {name: (indexes, table / complaints, index / complaints) for name, indexes, table, index in database.rows(
+        'SELECT relname, (SELECT array_agg(pg_get_indexdef(indexrelid) ORDER BY 1) FROM pg_index WHERE indrelid = c.oid), '
+        "pg_table_size(oid), pg_indexes_size(oid) FROM pg_class c WHERE relnamespace = 'public'::regnamespace "
+        'AND relname = ANY (%s) ORDER BY 1', TABLES)}
 
 
 class Limit:
@@ -24,6 +37,7 @@ class Limit:
         self.rig = rig
         rig.file_http(TEMPLATES_S)
         rig.settle()
+        self._theirs = _catalog(rig.complaints) # before anything but filings is in there
         admin = Database(rig.cluster.postgres.uri())
         admin.run('DROP DATABASE IF EXISTS bench_limit')
         # A template is copied when nobody looks into it.
@@ -58,26 +72,24 @@ class Limit:
 
     def _run(self, seconds, batch, clients):
         before = self.database.row('SELECT count(*) FROM complaint')[0]
-        cpu = cpu_seconds(self.rig.cluster.postgres.pids())
-        found = self.rig.pgbench(self.database.uri, f'SELECT bench.store({batch});\n', seconds, clients)
+        found = {}
+        with self.rig.accounted(found, lambda: found['transactions'] * batch):
+            found |= self.rig.pgbench(self.database.uri, f'SELECT bench.store({batch});\n', seconds, clients)
         stored = self.database.row('SELECT count(*) FROM complaint')[0] - before
         if stored != found['transactions'] * batch:
             raise RuntimeError(f'{found["transactions"]} batches of {batch}, but {stored} rows')
-        spent = cpu_seconds(self.rig.cluster.postgres.pids()) - cpu
-        return {'rate': found['rate'] * batch, 'cpu_s_per_1000': {'postgres': round(spent * 1000 / stored, 4)}}
+        return found | {'rate': found['rate'] * batch}
 
     def comparison(self):
-        """[(table, its indexes, bytes a complaint here, and in the service's own database)], from the catalogs."""
-        query = ("SELECT c.relname, (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid), "
-                 "pg_table_size(c.oid), pg_indexes_size(c.oid) FROM pg_class c "
-                 "WHERE c.relnamespace = 'public'::regnamespace AND c.relname = ANY (%s) ORDER BY 1")
-        tables = ['complaint', 'complaint_act', 'clock', 'idempotency', 'event']
-        mine, theirs = ([(name, indexes, table, index, database.row('SELECT count(*) FROM complaint')[0])
-                         for name, indexes, table, index in database.rows(query, tables)]
-                        for database in (self.database, self.rig.complaints))
-        return [{'table': a[0], 'indexes': [a[1], b[1]], 'bytes_a_complaint': [round(x[2] / x[4]) for x in (a, b)],
-                 'index_bytes_a_complaint': [round(x[3] / x[4]) for x in (a, b)]}
-                for a, b in zip(mine, theirs, strict=True)]
+        """For each table its indexes, and bytes a complaint of it and of them: here, and where the service filed. A limit with
+        other indexes would be another thing's limit."""
+        mine = _catalog(self.database)
+        for table, (indexes, _, _) in mine.items():
+            if indexes != self._theirs[table][0]:
+                raise RuntimeError(f'{table}: the limit has {indexes}, the service {self._theirs[table][0]}')
+        return [{'table': table, 'indexes': mine[table][0],
+                 'bytes_a_complaint': [round(of[table][1]) for of in (mine, self._theirs)],
+                 'index_bytes_a_complaint': [round(of[table][2]) for of in (mine, self._theirs)]} for table in mine]
 
 
 class Peer:
@@ -98,14 +110,13 @@ class Peer:
     def run(self, seconds, **options):
         """Complaints a second, and that their rows are there."""
         before = self.database.row('SELECT count(*) FROM complaint')[0]
-        cpu = [cpu_seconds([self.process.pid]), cpu_seconds(self.rig.cluster.postgres.pids())]
-        found = self.rig.wrk('file.lua', self.url, seconds, **options)
+        found = {}
+        with self.rig.accounted(found, lambda: found['requests'], node=[self.process.pid]):
+            found |= self.rig.wrk('file.lua', self.url, seconds, **options)
         stored = self.database.row('SELECT count(*) FROM complaint')[0] - before
         if not found['requests'] <= stored <= found['requests'] + UNHEARD:
             raise RuntimeError(f'the peer answered {found["requests"]} and stored {stored}')
-        spent = [cpu_seconds([self.process.pid]) - cpu[0], cpu_seconds(self.rig.cluster.postgres.pids()) - cpu[1]]
-        return found | {'cpu_s_per_1000': {part: round(s * 1000 / stored, 4)
-                                           for part, s in zip(('node', 'postgres'), spent, strict=True)}}
+        return found
 
     def close(self):
         """Ends the server."""
@@ -114,9 +125,29 @@ class Peer:
         self.database.close()
 
 
-def half_load_ms(rate):
-    """The mean pause of a connection at which so many of them ask half of this rate a second."""
-    return round(CONNECTIONS / (rate / 2) * 1000)
+class HalfLoad:
+    """Complaints over HTTP at half of a rate: connections that pause between an answer and the next request. How long an
+    answer takes then is learnt from each run, so from the warm-up, and kept for the next round."""
+
+    def __init__(self, rig):
+        self.rig, self.asked, self.answer_ms = rig, 0, 0
+
+    def of(self, rate):
+        """Half of it from now on."""
+        self.asked = rate / 2
+        return self
+
+    @property
+    def pause_ms(self):
+        """The mean pause of a connection, whose turn is an answer and a pause."""
+        return max(round(2 * (CONNECTIONS / self.asked * 1000 - self.answer_ms)) / 2, 1) # wrk draws whole ones
+
+    def run(self, seconds):
+        """One run; its `pace` is 1 where the load was what it was to be."""
+        pause_ms = self.pause_ms
+        found = self.rig.file_http(seconds, DELAY_MS=pause_ms)
+        self.answer_ms = max(CONNECTIONS / found['rate'] * 1000 - pause_ms, 0)
+        return found | {'pace': found['rate'] / self.asked}
 
 
 def sample(rig, samples, name, run, seconds):
@@ -134,8 +165,7 @@ def sample(rig, samples, name, run, seconds):
 def measure(rig, samples, rounds, seconds):
     """Fills samples {series: [one a round]} and returns the comparison of the catalogs."""
     rig.stop_consumers()
-    limit = Limit(rig)
-    peer = Peer(rig)
+    limit, peer, half = Limit(rig), Peer(rig), HalfLoad(rig)
     try:
         for number in range(rounds):
             for name, run in (
@@ -145,21 +175,21 @@ def measure(rig, samples, rounds, seconds):
                     ('peer', peer.run),
                     ('one_at_a_time', limit.one_at_a_time),
                     ('mixed', lambda length: lifecycle.mixed(rig, length)),
-                    ('http_half', lambda length: rig.file_http(
-                        length, DELAY_MS=half_load_ms(samples['http'][-1]['rate'])))):
+                    ('http_half', lambda length: half.of(samples['http'][-1]['rate']).run(length))):
                 found = sample(rig, samples, name, run, seconds)
                 rig.say(f'round {number + 1}: {name} {found["rate"]:.0f}/s')
-        compared = limit.comparison()
     finally:
         peer.close()
-    whole(rig, samples, rounds, seconds)
+    compared = limit.comparison()
+    whole(rig, samples, limit, rounds, seconds)
     return compared
 
 
-def whole(rig, samples, rounds, seconds):
-    """Intake with supervision following; it has to be at the end, soon after the load is."""
+def whole(rig, samples, limit, rounds, seconds):
+    """Intake with supervision following, by turns with the limit; it has to be at the end, soon after the load is."""
     rig.start_consumers()
     for number in range(rounds):
+        sample(rig, samples, 'limit_again', limit.batches, seconds)
         found = sample(rig, samples, 'http_whole', rig.file_http, seconds)
         found['lag_events'] = rig.lag()
         found['caught_up_s'] = rig.catch_up()

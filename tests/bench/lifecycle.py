@@ -38,7 +38,7 @@ def run(rig, seconds):
     before, found = _closed(rig), {}
     with rig.accounted(found, lambda: found['finished']):
         found |= rig.wrk('lifecycle.lua', rig.cluster.gateway, seconds,
-                         token=rig.cluster.credentials['hotline_3701']['token'],
+                         TOKEN=rig.cluster.credentials['hotline_3701']['token'],
                          UNIT_TOKEN=rig.cluster.credentials['unit_370102']['token'])
     if (closed := _closed(rig) - before) < found['finished']:
         raise RuntimeError(f'{found["finished"]} lifecycles answered, {closed} closed')
@@ -112,9 +112,11 @@ def measure(rig, samples, rounds, seconds, stored):
 
 
 def spike(rig):
-    """The published peer's shape: errors, and the times of single requests."""
-    spike_ = _Spike(rig)
+    """The published peer's shape: errors, and the times of single requests; what did not fail is closed."""
+    before, spike_ = _closed(rig), _Spike(rig)
     begun = spike_.phases()
+    if (closed := _closed(rig) - before) < begun - len(spike_.errors):
+        raise RuntimeError(f'{begun} lifecycles, {len(spike_.errors)} errors, {closed} closed')
     times = statistics.quantiles(spike_.times_ms, n=100)
     return {'rate': begun / len(SPIKE) / SPIKE_PHASE_S, 'lifecycles': begun, 'errors': len(spike_.errors),
             'first_errors': spike_.errors[:3], 'p50_ms': times[49], 'p99_ms': times[98]}

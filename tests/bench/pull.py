@@ -56,7 +56,7 @@ class Log:
         filings = self.rig.home / 'filings'
         spread.write_filings(self.cluster, filings, [code for code in counties + spread.take(towns, 50)
                                                      if not code.startswith((RARE, NONE))])
-        self.rig.wrk('spread.lua', self.cluster.gateway, TEMPLATE_S, FILINGS=filings)
+        self.rig.wrk('file.lua', self.cluster.gateway, TEMPLATE_S, FILINGS=filings)
         for service in ('supervision', 'complaints'):
             for replica in self.cluster.of(service):
                 replica.stop()

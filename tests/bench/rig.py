@@ -25,7 +25,6 @@ TICKS = os.sysconf('SC_CLK_TCK')
 CONNECTIONS = 64
 # wrk does not count what it has sent and not heard of when its time is up: the last of its own, and of the run before.
 UNHEARD = 2 * CONNECTIONS
-ROUTE = '/v1/complaints'
 CAUGHT_UP_S = 300
 
 
@@ -46,6 +45,13 @@ def cpu_seconds(pids):
             fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
             total += sum(int(fields[i]) for i in (11, 12, 13, 14))
     return total / TICKS
+
+
+def machine_ticks():
+    """{what the processors did: ticks so far}, all of them together."""
+    names = ('user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal')
+    first = Path('/proc/stat').read_text().splitlines()[0].split()[1:]
+    return dict(zip(names, map(int, first[:len(names)]), strict=True))
 
 
 class Database:
@@ -88,8 +94,10 @@ class Rig:
         self.home.chmod(0o711)
         self.cluster = self._stack.enter_context(Cluster(self.home / 'run', 1))
         self._stack.callback(self._purge)
-        self.body = self.home / 'complaint.json'
+        self.body, self.filings = self.home / 'complaint.json', self.home / 'filing'
         self.body.write_text(json.dumps(complaint('RUN-NUMBER'), ensure_ascii=False))
+        token = self.cluster.credentials['hotline_3701']['token']
+        self.filings.write_text(f'{token}\t{self.body.read_text()}\n')
         self.complaints = Database(self.cluster.database('complaints'))
         self.supervision = Database(self.cluster.database('supervision'))
         self.durable = self._check_durable()
@@ -123,24 +131,30 @@ class Rig:
         return parts | {'postgres': cpu_seconds(self.cluster.postgres.pids())}
 
     @contextlib.contextmanager
-    def accounted(self, sample, count):
-        """Adds to a sample what the parts used meanwhile, in seconds for a thousand of what `count()` says were done."""
-        before, own = self.cpu(), os.times()
+    def accounted(self, sample, count, **others):
+        """Adds to a sample what the parts used meanwhile, in seconds for a thousand of what `count()` says were done, and what
+        share of the processors' time was idle, waited for the disk, or went to other guests of the host. `others`: {part:
+        pids} that are not the cluster's."""
+        def spent():
+            parts = self.cpu() | {part: cpu_seconds(pids) for part, pids in others.items()}
+            own = os.times()
+            return parts | {'generator': own.children_user + own.children_system}
+
+        ticks, before = machine_ticks(), spent()
         yield
-        after, own_after = self.cpu(), os.times()
+        after, ticks_after = spent(), machine_ticks()
         thousand = max(count(), 1) / 1000
-        cpu = {part: (after[part] - before[part]) / thousand for part in after}
-        cpu['generator'] = (own_after.children_user + own_after.children_system - own.children_user
-                            - own.children_system) / thousand
-        sample['cpu_s_per_1000'] = {part: round(spent, 4) for part, spent in cpu.items()}
+        sample['cpu_s_per_1000'] = {part: round((after[part] - before[part]) / thousand, 4) for part in after}
+        passed = {name: ticks_after[name] - ticks[name] for name in ticks}
+        sample['machine'] = {name: round(passed[name] / max(sum(passed.values()), 1), 4) for name in ('idle', 'iowait', 'steal')}
 
     # ------------------------------------------------------------------ load
 
-    def wrk(self, script, url, seconds, connections=CONNECTIONS, token='', route=ROUTE, **environment):
+    def wrk(self, script, url, seconds, **environment):
         """One run of wrk; what its script counted."""
         output = subprocess.run(
-            ['wrk', '-t1', f'-c{connections}', f'-d{seconds}s', '--timeout', '30s', '-s', str(HERE / script), url],
-            env=os.environ | {'TOKEN': token, 'RUN': uuid.uuid4().hex[:12], 'BODY': str(self.body), 'ROUTE': route}
+            ['wrk', '-t1', f'-c{CONNECTIONS}', f'-d{seconds}s', '--timeout', '30s', '-s', str(HERE / script), url],
+            env=os.environ | {'RUN': uuid.uuid4().hex[:12], 'BODY': str(self.body), 'FILINGS': str(self.filings)}
             | {name: str(value) for name, value in environment.items()},
             stdout=subprocess.PIPE, text=True, check=True).stdout
         found = json.loads(output.strip().splitlines()[-1])
@@ -153,8 +167,7 @@ class Rig:
         before = self.count()
         found = {}
         with self.accounted(found, lambda: found['requests']):
-            found |= self.wrk('file.lua', self.cluster.gateway, seconds,
-                              token=self.cluster.credentials['hotline_3701']['token'], **options)
+            found |= self.wrk('file.lua', self.cluster.gateway, seconds, **options)
         stored = self.count() - before
         if not found['requests'] <= stored <= found['requests'] + UNHEARD:
             raise RuntimeError(f'{found["requests"]} answered, {stored} stored')

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import fill
-from intake import WARM_S, half_load_ms
+from intake import WARM_S, HalfLoad
 from rig import CONNECTIONS
 
 CARD_RUNGS = [1, 2] # yellow, red: as clock.next_rung has them
@@ -67,10 +67,11 @@ class Crowds:
     def __init__(self, rig, due):
         self.rig, self.due = rig, due
         self.civil = Civil(rig)
+        self._filled = False
 
     def next_ms(self):
-        """When the next crowd is due. Where none is left, what is over is settled and a new one filed."""
-        found = self._ahead()
+        """When the next crowd is due. Where none is left, or only strangers are, what there is is settled and a new one filed."""
+        found = self._filled and self._ahead()
         if not found:
             self._refill()
             found = self._ahead()
@@ -89,6 +90,7 @@ class Crowds:
         self.civil.move_to_midnight()
         fill.templates(self.rig)
         fill.store(self.rig, self.due, settled=False)
+        self._filled = True
 
     def fire(self):
         """One crowd alone."""
@@ -144,8 +146,7 @@ class Stream:
     def run(self):
         """One window."""
         began = self.civil.now_ms()
-        found = self.rig.wrk('file.lua', self.rig.cluster.gateway, WINDOW_S, DELAY_MS=self.delay_ms,
-                             token=self.rig.cluster.credentials['hotline_3701']['token'])
+        found = self.rig.wrk('file.lua', self.rig.cluster.gateway, WINDOW_S, DELAY_MS=self.delay_ms)
         self.answered, self.windows = self.answered + found['requests'], self.windows + 1
         return found | {'began': began, 'ended': self.civil.now_ms()}
 
@@ -164,9 +165,11 @@ def under_intake(crowds, seconds):
     """A crowd while complaints come in at half load; their p99 meanwhile and before, medians of windows of one length."""
     rig, at_ms = crowds.rig, crowds.next_ms()
     quiet = math.ceil(crowds.due / GOAL_UNDER_INTAKE / WINDOW_S)
-    crowds.civil.move_to(at_ms - (LEAD_S + WARM_S + seconds + quiet * (WINDOW_S + 1)) * 1000)
+    crowds.civil.move_to(at_ms - (LEAD_S + 2 * WARM_S + seconds + quiet * (WINDOW_S + 1)) * 1000)
     rig.file_http(WARM_S)
-    stream = Stream(crowds, half_load_ms(rig.file_http(seconds)['rate']))
+    half = HalfLoad(rig).of(rig.file_http(seconds)['rate'])
+    half.run(WARM_S)
+    stream = Stream(crowds, half.pause_ms)
     stored, over, windows = rig.count(), Future(), []
     with ThreadPoolExecutor(1) as pool:
         fired = pool.submit(crowds.pass_midnight, at_ms, over)
@@ -179,15 +182,16 @@ def under_intake(crowds, seconds):
     # A small crowd may fit into a window.
     meanwhile = meanwhile or [window for window in windows if window['ended'] >= at_ms][:1]
     times = [[window['p99_ms'] for window in of] for of in (before, meanwhile)]
-    return found | {'intake_rate': [_rate(before), _rate(meanwhile)], 'window_p99_ms': times,
-                    'intake_p99_ms': [statistics.median(of) for of in times]}
+    return found | {'pace': _rate(before) / half.asked, 'intake_rate': [_rate(before), _rate(meanwhile)],
+                    'window_p99_ms': times, 'intake_p99_ms': [statistics.median(of) for of in times]}
 
 
 def measure(rig, samples, rounds, seconds, due):
-    """Fills samples with `rungs`, one a round, and `rungs_intake`, once."""
+    """Fills samples with `rungs` and `rungs_intake`, one a round."""
     crowds = Crowds(rig, due)
     for _ in range(rounds):
         samples.setdefault('rungs', []).append(crowds.fire())
-    samples['rungs_intake'] = [under_intake(crowds, seconds)]
-    p99 = samples['rungs_intake'][0]['intake_p99_ms']
-    rig.say(f'p99 of intake {p99[0]:.1f} ms, meanwhile {p99[1]:.1f} ms')
+        found = under_intake(crowds, seconds)
+        samples.setdefault('rungs_intake', []).append(found)
+        p99 = found['intake_p99_ms']
+        rig.say(f'p99 of intake {p99[0]:.1f} ms, meanwhile {p99[1]:.1f} ms')

@@ -50,7 +50,7 @@ def credentials(cluster, principal):
 
 
 def write_filings(cluster, path, places):
-    """The file that spread.lua takes complaints from: one for each of these divisions."""
+    """The file that file.lua takes complaints from: one for each of these divisions."""
     centres = {one.jurisdiction: one for one in principals.everyone('demo') if 'hotline' in one.roles}
     with path.open('w') as out:
         for division in places:
