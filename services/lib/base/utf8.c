@@ -44,6 +44,17 @@ size_t utf8_decode(const char *text, size_t length, uint32_t *ret_code)
     return size;
 }
 
+/* How many bytes of three-byte characters stand first, most of what Chinese is written with: no
+ * overlong forms (from E0) and no surrogates (from ED), which are left to utf8_decode. */
+static size_t three_byte_run(const uint8_t *p, size_t length)
+{
+    size_t at = 0;
+    while (at + 3 <= length && (p[at] & 0xf0) == 0xe0 && p[at] != 0xe0 && p[at] != 0xed &&
+           (p[at + 1] & 0xc0) == 0x80 && (p[at + 2] & 0xc0) == 0x80)
+        at += 3;
+    return at;
+}
+
 bool utf8_check(const void *bytes, size_t length)
 {
     const char *p = bytes;
@@ -58,7 +69,9 @@ bool utf8_check(const void *bytes, size_t length)
             }
         }
         uint32_t code;
-        size_t used = utf8_decode(p + at, length - at, &code);
+        size_t used = three_byte_run((const uint8_t *)p + at, length - at);
+        if (!used)
+            used = utf8_decode(p + at, length - at, &code);
         if (!used)
             return false;
         at += used;

@@ -45,6 +45,26 @@ static void test_every_code_point(void **state UNUSED)
     }
 }
 
+/* Whatever stands where three bytes of a character should, behind others: the check is the
+ * decoder's. */
+static void test_every_three_bytes(void **state UNUSED)
+{
+    char text[] = "督辦xyz單";
+    const size_t size = sizeof(text) - 1;
+    char *three = strchr(text, 'x');
+    for (uint32_t bits = 0; bits < 1U << 20; bits++) {
+        uint32_t code;
+        three[0] = (char)(0xe0 | bits >> 16);
+        three[1] = (char)(bits >> 8);
+        three[2] = (char)bits;
+        bool valid = utf8_decode(three, 3, &code) == 3;
+        if (utf8_check(text, size) != valid)
+            fail_msg("%05x", (unsigned)bits);
+        if (utf8_check(text, (size_t)(three + 2 - text)))
+            fail_msg("cut %05x", (unsigned)bits);
+    }
+}
+
 static void test_malformed(void **state UNUSED)
 {
     static const char *const bad[] = { "\x80",
@@ -93,6 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_code_point),
+        cmocka_unit_test(test_every_three_bytes),
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_nul),
     };
