@@ -89,9 +89,8 @@ def parse(argv):
     return parser.parse_args(argv)
 
 
-def _agrees(found, other):
-    """Prints how far a run is from another one."""
-    numbers = {line['name']: line['number'] for line in json.loads(other.read_text())['lines']}
+def _agrees(found, numbers):
+    """Prints how far a run is from another one, whose {name: number} these are."""
     told, agree = report.compare(found['lines'], numbers)
     print('\nfigures of the other run and of this one, and how far they are apart', *told, sep='\n')
     return agree
@@ -101,6 +100,8 @@ def main(argv):
     """The exit status."""
     options = parse(argv)
     samples, told, out = {}, {}, ROOT / 'build/bench'
+    # Before this run's own takes its place.
+    other = options.compare and {line['name']: line['number'] for line in json.loads(options.compare.read_text())['lines']}
     out.mkdir(parents=True, exist_ok=True)
     with Rig(lambda text: print(text, flush=True)) as rig:
         if options.profile:
@@ -111,7 +112,7 @@ def main(argv):
         found = {'durable': rig.durable, 'samples': samples, 'lines': report.lines(samples)} | told
     report.show(found)
     report.write(found, out)
-    agrees = not options.compare or _agrees(found, options.compare)
+    agrees = other is None or _agrees(found, other)
     return 0 if agrees and all(line.met is not False for line in found['lines']) else 1
 
 

@@ -17,7 +17,7 @@ def _pids(rig):
 
 def _report(recorded, *how):
     return subprocess.run(
-        ['perf', 'report', '--stdio', '--input', str(recorded), '--sort', 'symbol', '--call-graph', 'none', '--percent-limit',
+        ['perf', 'report', '--stdio', '--input', str(recorded), '--sort', 'dso,symbol', '--call-graph', 'none', '--percent-limit',
          str(SHARE_MIN), *how], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout
 
 
