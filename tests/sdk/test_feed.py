@@ -89,9 +89,10 @@ def test_cursors_that_do_not_fit(vendor, raised, tmp_path):
     cursor.write_text(f'supervision:99:{raised[0][0]}\n')
     assert vendor.run('asan', 'follow', 30000, cursor, 1, 'crash', service='supervision')[0].startswith(
         'CURSOR_MISMATCH code=cursor_mismatch')
-    cursor.write_text('no cursor at all\n')
-    assert vendor.run('asan', 'follow', 30000, cursor, 1, 'crash', service='supervision')[0].startswith(
-        'open INVALID_ARGUMENT')
+    for damaged in ('no cursor at all\n', ''): # never from the beginning again
+        cursor.write_text(damaged)
+        assert vendor.run('asan', 'follow', 30000, cursor, 1, 'crash', service='supervision')[0].startswith(
+            'open INVALID_ARGUMENT')
     assert vendor.run('asan', 'follow', 30000, tmp_path / 'no/such/folder', 1, 'crash',
                       service='supervision')[-1].startswith('OK')
     assert vendor.run('asan', 'follow', 30000, tmp_path / 'no/such/folder', 2, 'crash',

@@ -15,6 +15,13 @@ static enum lujian_error failed(struct problem *why, const char *what, const cha
     return problem_set(why, LUJIAN_SYSTEM, "cursor", "%s %.80s: %s", what, path, strerror(errno));
 }
 
+/* A cursor that cannot be read is never "from the beginning": that is a person's decision. */
+static enum lujian_error no_cursor(struct problem *why, const char *where)
+{
+    return problem_set(why, LUJIAN_INVALID_ARGUMENT, "cursor",
+                       "what is kept as the cursor is none: %.80s", where);
+}
+
 /* stream:epoch:position, or nothing. */
 static bool text_is_good(const char *text)
 {
@@ -40,7 +47,7 @@ static enum lujian_error file_load(const char *path, char text[LUJIAN_CURSOR_SIZ
     close(fd);
     text[size] = 0;
     text[strcspn(text, "\r\n")] = 0;
-    return LUJIAN_OK;
+    return text[0] ? LUJIAN_OK : no_cursor(why, path); /* who has none has no file */
 }
 
 enum lujian_error cursor_load(const struct cursor *cursor, char text[LUJIAN_CURSOR_SIZE],
@@ -55,12 +62,7 @@ enum lujian_error cursor_load(const struct cursor *cursor, char text[LUJIAN_CURS
         return problem_set(why, LUJIAN_SYSTEM, "cursor", "the cursor could not be loaded");
     }
     text[LUJIAN_CURSOR_SIZE - 1] = 0;
-    /* A cursor that cannot be read is never "from the beginning": that is a person's decision. */
-    if (!text_is_good(text))
-        return problem_set(why, LUJIAN_INVALID_ARGUMENT, "cursor",
-                           "what is kept as the cursor is none: %.80s",
-                           cursor->path ? cursor->path : "");
-    return LUJIAN_OK;
+    return text_is_good(text) ? LUJIAN_OK : no_cursor(why, cursor->path ? cursor->path : "");
 }
 
 /* The rename itself is durable only with its folder. */
@@ -81,12 +83,12 @@ static int folder_sync(const char *path)
 static enum lujian_error file_save(const char *path, const char *text, struct problem *why)
 {
     char beside[PATH_MAX];
-    int length = snprintf(beside, sizeof(beside), "%s.XXXXXX", path);
+    int length = snprintf(beside, sizeof(beside), "%s.new", path);
     if (length < 0 || (size_t)length >= sizeof(beside)) {
         errno = ENAMETOOLONG;
         return failed(why, "save", path);
     }
-    int fd = mkostemp(beside, O_CLOEXEC);
+    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return failed(why, "create beside", path);
     size_t size = strlen(text);

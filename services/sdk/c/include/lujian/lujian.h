@@ -256,9 +256,10 @@ struct lujian_feed_options {
     size_t type_count;
     const char *after; /* where to begin when no cursor is kept yet; "" = the first event */
 
-    /* Where the cursor is kept: in a file of your choice, replaced whole (rename, fsync), one feed
-     * a file; or by the two functions, with the effects of the events in one transaction. Both
-     * absent: it begins at `after` each time. */
+    /* Where the cursor is kept: in a file of your choice, replaced whole by one beside it (.new,
+     * fsync, rename), one feed a file, and one that is empty is a damaged one; or by the two
+     * functions, with the effects of the events in one transaction. Both absent: it begins at
+     * `after` each time. */
     const char *cursor_path;
     /* Writes the cursor kept, "" for none, into `cursor`; false = failed: SYSTEM. */
     bool (*cursor_load)(void *ctx, char *cursor, size_t size);
