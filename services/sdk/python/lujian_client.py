@@ -70,6 +70,8 @@ class Door:
         an event whose handling crashed comes again."""
         while True:
             after = open(cursor_file).read().strip() if os.path.exists(cursor_file) else ''
+            if not after and os.path.exists(cursor_file):
+                raise ValueError(f'{cursor_file} is damaged: from where to go on is for a person to say')
             feed = self.send(f'{service}.follow', log_pb2.FollowRequest(after=after, types=types, credit=credit))
             try:
                 while (body := self.receive(feed, timeout_s=3)) is not None:  # `through` comes once a second at least
