@@ -287,13 +287,21 @@ static void test_late_page(void **state)
 static void test_page_of_another_epoch(void **state)
 {
     (void)state;
+    bool hit;
+    struct cached kept;
     append("3701", 5);
-    page_hits();
+    assert_string_equal(page_of(&kept, &hit), "first");
     sql("DELETE FROM event WHERE position > 3"); /* lost by a failover */
     assert_false(page_hits());                   /* the page is of positions that never were */
-    sql("UPDATE log_stream SET epoch = epoch + 1");
-    assert_false(page_hits());
-    assert_true(page_hits());
+    /* They are given again, and by their numbers alone nothing has happened since the page. */
+    sql("UPDATE log_stream SET epoch = epoch + 1; UPDATE thing SET body = 'of another past'");
+    append("3701", 2);
+    append("3702", 1);
+    assert_string_equal(page_of(&kept, &hit), "of another past");
+    assert_false(hit);
+    assert_int_equal(kept.version.number, 6);
+    assert_string_equal(page_of(&kept, &hit), "of another past");
+    assert_true(hit);
 }
 
 static void test_rubbish_is_read_anew(void **state)
