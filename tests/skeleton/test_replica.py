@@ -166,6 +166,7 @@ def test_configuration_is_documented_and_checked(home):
         assert re.search(rf'^{name}  \(LUJIAN_', told.stdout, re.M), name
     for paragraph in told.stdout.split('\n\n')[1:]:
         assert len(paragraph.strip().splitlines()) == 3, paragraph  # a name, a help, a type
+    assert re.search(r'^cache-timeout-ms  .*\n.*\n    number 1 to 1000, default "20"$', told.stdout, re.M)
     assert run().returncode == 2
     assert run('--instance=x', '--workers=0').returncode == 2
     assert run('--nothing=1').returncode == 2
