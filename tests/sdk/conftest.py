@@ -65,23 +65,30 @@ def installed(tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
-def vendors(installed):
-    """{shared, static, asan: the vendor's program}; asan is built from the library's sources, against the same header."""
+def sanitized(installed, tmp_path_factory):
+    """What a program is built with on the library's sources, under the sanitizers, against the installed header."""
+    folder, proto = tmp_path_factory.mktemp('sanitized'), build_dir() / 'proto'
+    messages = [proto / f'lujian/{name}.pb-c.c' for name in (
+        'options', 'bus/v1/envelope', 'bus/v1/log', 'clock/v1/clock', 'complaints/v1/complaint',
+        'registry/v1/reference', 'supervision/v1/supervision', 'supervision/v1/events')]
+    own = [path for path in sorted(SDK.glob('*.c')) if path.name != 'example.c']
+    header = f'-I{installed.prefix}/include'
+    run('cc', '-c', *own, *messages, *SANITIZE, '-D_GNU_SOURCE', '-fvisibility=hidden', f'-I{SDK}', header,
+        f'-I{proto}', f'-I{ROOT}/services/lib', cwd=folder)
+    return [header, *SANITIZE, *sorted(folder.glob('*.o')), *installed.pkg_config('--libs', 'libzmq', 'libprotobuf-c')]
+
+
+@pytest.fixture(scope='session')
+def vendors(installed, sanitized):
+    """{shared, static, asan: the vendor's program}."""
     source = Path(__file__).parent / 'vendor.c'
     flags = installed.pkg_config('--cflags', '--libs', 'lujian')
     below = installed.pkg_config('--libs', 'libzmq', 'libprotobuf-c')
     archive = installed.prefix / 'lib/liblujian.a'
-    proto = build_dir() / 'proto'
-    messages = [proto / f'lujian/{name}.pb-c.c' for name in (
-        'options', 'bus/v1/envelope', 'bus/v1/log', 'clock/v1/clock', 'complaints/v1/complaint', 'registry/v1/reference',
-        'supervision/v1/supervision', 'supervision/v1/events')]
-    own = [path for path in sorted(SDK.glob('*.c')) if path.name != 'example.c']
     return {
         'shared': installed.program('shared', source, *flags),
         'static': installed.program('static', source, *installed.pkg_config('--cflags', 'lujian'), archive, *below),
-        'asan': installed.program('asan', source, *own, *messages, *SANITIZE, '-D_GNU_SOURCE', '-fvisibility=hidden',
-                                  f'-I{SDK}', f'-I{installed.prefix}/include', f'-I{proto}',
-                                  f'-I{ROOT}/services/lib', *below),
+        'asan': installed.program('asan', source, *sanitized),
     }
 
 
@@ -90,38 +97,49 @@ def doors(world, service):
     return ' '.join(f'{one["rpc"]} {one["curve_server_key"]}' for one in world.cluster.endpoints['services'][service])
 
 
-class Vendor:
-    """Runs a program as somebody."""
+class Programs:
+    """Programs on the library, with a key pair that no registry knows, at doors that the test names."""
 
-    def __init__(self, world, installed, vendors):
-        self.world, self.installed, self.vendors = world, installed, vendors
+    def __init__(self, installed, builds, keys):
+        self.installed, self.builds, self.keys = installed, builds, keys
 
-    def environment(self, principal='hotline_3701', **changes):
+    def environment(self, **changes):
         """Of the programs."""
-        me = self.world.credentials[principal]
+        public, secret = self.keys
         return {'PATH': os.environ['PATH'], 'LD_LIBRARY_PATH': str(self.installed.prefix / 'lib'),
-                'LUJIAN_PUBLIC_KEY': me['curve_public'], 'LUJIAN_SECRET_KEY': me['curve_secret'],
-                'LUJIAN_SOURCE': 'test-sdk',
-                'LUJIAN_COMPLAINTS': doors(self.world, 'complaints'),
-                'LUJIAN_SUPERVISION': doors(self.world, 'supervision')} | changes
+                'LUJIAN_PUBLIC_KEY': public, 'LUJIAN_SECRET_KEY': secret} | changes
 
     @contextlib.contextmanager
-    def start(self, build, *argv, service='complaints', **changes):
+    def start(self, build, *argv, **changes):
         """A running program; it does not outlive the test."""
-        changes = {'LUJIAN_DOORS': doors(self.world, service)} | changes
-        with subprocess.Popen([str(self.vendors[build]), *map(str, argv)], text=True, stdout=subprocess.PIPE,
+        with subprocess.Popen([str(self.builds[build]), *map(str, argv)], text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, env=self.environment(**changes)) as process:
             try:
                 yield process
             finally:
                 process.kill()
 
-    def run(self, build, *argv, timeout_s=90, **keys):
+    def run(self, build, *argv, timeout_s=90, **changes):
         """Its lines when it has ended, well."""
-        with self.start(build, *argv, **keys) as process:
+        with self.start(build, *argv, **changes) as process:
             out, err = process.communicate(timeout=timeout_s)
         end_clean(subprocess.CompletedProcess(argv, process.returncode, out, err))
         return out.splitlines()
+
+
+class Vendor(Programs):
+    """The same as a centre, at the doors of a cluster."""
+
+    def __init__(self, world, installed, builds):
+        me = world.credentials['hotline_3701']
+        super().__init__(installed, builds, (me['curve_public'], me['curve_secret']))
+        self.world = world
+
+    def environment(self, service='complaints', **changes):
+        return super().environment(**{
+            'LUJIAN_SOURCE': 'test-sdk', 'LUJIAN_DOORS': doors(self.world, service),
+            'LUJIAN_COMPLAINTS': doors(self.world, 'complaints'),
+            'LUJIAN_SUPERVISION': doors(self.world, 'supervision')} | changes)
 
 
 @pytest.fixture(scope='session')

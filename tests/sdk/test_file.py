@@ -10,10 +10,11 @@ import psycopg2
 import pytest
 import zmq
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from lujian.bus.v1 import envelope_pb2, node_pb2
+from lujian.bus.v1 import envelope_pb2
 from lujian.complaints.v1 import complaint_pb2
 
 from conftest import SDK, doors, end_clean, fresh, result, run
+from fake_door import FakeDoor
 
 BUILDS = ('shared', 'static', 'asan')
 EXPORTED = re.compile(r'^\s+(lujian_\w+);', re.M)
@@ -186,43 +187,6 @@ def test_nobody_there_is_not_executed(vendor, world):
     told, took, *_ = vendor.run('asan', 'file', 300, fresh(), '占道', LUJIAN_DOORS=f'{free_door()} {key}')
     assert (result(told)['error'], result(told)['code']) == ('NOT_EXECUTED', 'unreachable')
     assert int(took.split()[1]) >= 300
-
-
-class FakeDoor:
-    """A door of another version: answers as `answer(head, body)` says, with bytes; None = not at all."""
-
-    def __init__(self, answer):
-        self.answer = answer
-        self.public, secret = zmq.curve_keypair()
-        self.socket = zmq.Context.instance().socket(zmq.ROUTER)
-        self.socket.linger = 0
-        self.socket.curve_server = True
-        self.socket.curve_secretkey = secret
-        port = self.socket.bind_to_random_port('tcp://127.0.0.1')
-        self.doors = f'tcp://127.0.0.1:{port} {self.public.decode()}'
-        self.leave = threading.Event()
-        self.thread = threading.Thread(target=self._serve)
-
-    def _serve(self):
-        while not self.leave.is_set():
-            if not self.socket.poll(20):
-                continue
-            who, head, body = self.socket.recv_multipart()
-            head = envelope_pb2.RequestHead.FromString(head)
-            answer = self.answer(head, body)
-            if head.method.endswith('.ping'):
-                answer = [envelope_pb2.ResponseHead(id=head.id).SerializeToString(), node_pb2.PingResponse().SerializeToString()]
-            if answer:
-                self.socket.send_multipart([who, *answer])
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.leave.set()
-        self.thread.join()
-        self.socket.close()
 
 
 def test_a_deadline_without_an_answer_is_an_unknown_outcome(vendor):

@@ -2,32 +2,9 @@
  * tells line by line what it saw. The environment is the example's. */
 #include <assert.h>
 #include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <lujian/lujian.h>
-
-static struct lujian_endpoint endpoints[LUJIAN_ENDPOINTS_MAX];
-static char list[4096];
-
-static struct lujian_options options(const char *service)
-{
-    struct lujian_options o = LUJIAN_OPTIONS_INIT;
-    char *rest = list;
-    snprintf(list, sizeof(list), "%s", getenv("LUJIAN_DOORS"));
-    for (char *door; (door = strtok_r(rest, " ", &rest)); o.endpoint_count++) {
-        endpoints[o.endpoint_count].door = door;
-        endpoints[o.endpoint_count].server_key = strtok_r(rest, " ", &rest);
-    }
-    o.service = service;
-    o.endpoints = endpoints;
-    o.public_key = getenv("LUJIAN_PUBLIC_KEY");
-    o.secret_key = getenv("LUJIAN_SECRET_KEY");
-    return o;
-}
+#include "vendor.h"
 
 static struct lujian *client(unsigned in_flight)
 {
@@ -41,27 +18,6 @@ static struct lujian *client(unsigned in_flight)
         exit(0);
     }
     return c;
-}
-
-static struct lujian_complaint complaint(const char *external_id)
-{
-    struct lujian_complaint c = LUJIAN_COMPLAINT_INIT;
-    c.source = "test-sdk";
-    c.external_id = external_id;
-    c.channel = LUJIAN_CHANNEL_PHONE;
-    c.type = LUJIAN_TYPE_COMPLAINT;
-    c.title = "夜间占道经营";
-    c.text = "路口每晚有摊贩占道。\n第二行";
-    c.division = "370102";
-    c.caller_phone = "19900001234";
-    return c;
-}
-
-static long long mono_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static void tell(const struct lujian_result *r)
@@ -98,11 +54,15 @@ static int file(char **argv, int argc)
     return 0;
 }
 
-/* batch TIMEOUT PREFIX COUNT IN_FLIGHT: run until nothing is open, ten times at most. */
-static int batch(char **argv)
+#define RUNS_MAX 10
+
+/* batch TIMEOUT PREFIX COUNT IN_FLIGHT [RUNS]: run until nothing is open, RUNS times at most. */
+static int batch(char **argv, int argc)
 {
     struct lujian *c = client((unsigned)atoi(argv[5]));
     struct lujian_batch *b;
+    enum lujian_error ends[RUNS_MAX];
+    int runs = 0, runs_max = argc > 6 ? atoi(argv[6]) : RUNS_MAX;
     assert(lujian_batch_new(&b, c) == LUJIAN_OK);
     for (int i = 0; i < atoi(argv[4]); i++) {
         char external_id[64];
@@ -111,16 +71,16 @@ static int batch(char **argv)
         assert(lujian_batch_add(b, &one, NULL) == LUJIAN_OK);
         assert(lujian_batch_result(b, (size_t)i)->error == LUJIAN_NOT_EXECUTED);
     }
-    enum lujian_error error = LUJIAN_AGAIN;
-    int runs = 0;
-    while (error != LUJIAN_OK && runs < 10) {
-        error = lujian_batch_run(b, atoi(argv[2]));
-        runs++;
-    }
+    do
+        ends[runs] = lujian_batch_run(b, atoi(argv[2]));
+    while (ends[runs++] != LUJIAN_OK && runs < runs_max);
     for (size_t i = 0; i < lujian_batch_count(b); i++)
         tell(lujian_batch_result(b, i));
     assert(!lujian_batch_result(b, lujian_batch_count(b)));
-    printf("run %s after %d\n", lujian_error_name(error), runs);
+    printf("run %s after", lujian_error_name(ends[runs - 1]));
+    for (int i = 0; i < runs; i++)
+        printf(" %s", lujian_error_name(ends[i]));
+    printf("\n");
     lujian_batch_free(b);
     lujian_close(c);
     return 0;
@@ -134,18 +94,6 @@ static void tell_event(const struct lujian_event *e)
                e->escalation->complaint_id, e->escalation->unit);
     printf("\n");
     fflush(stdout);
-}
-
-static bool load(void *ctx, char *cursor, size_t size)
-{
-    snprintf(cursor, size, "%s", (char *)ctx);
-    return true;
-}
-
-static bool keep(void *ctx, const char *cursor)
-{
-    strcpy(ctx, cursor);
-    return true;
 }
 
 static struct lujian_feed *feed(const char *cursor_path, char *own)
@@ -284,7 +232,7 @@ int main(int argc, char **argv)
     if (strcmp(what, "file") == 0)
         return file(argv, argc);
     if (strcmp(what, "batch") == 0)
-        return batch(argv);
+        return batch(argv, argc);
     if (strcmp(what, "follow") == 0)
         return follow(argv);
     if (strcmp(what, "poll") == 0)
