@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+import zmq
 
 from cluster.paths import build_dir
 
@@ -140,6 +141,13 @@ class Vendor(Programs):
             'LUJIAN_SOURCE': 'test-sdk', 'LUJIAN_DOORS': doors(self.world, service),
             'LUJIAN_COMPLAINTS': doors(self.world, 'complaints'),
             'LUJIAN_SUPERVISION': doors(self.world, 'supervision')} | changes)
+
+
+@pytest.fixture(scope='session')
+def alone(installed, vendors, sanitized):
+    """The programs without a cluster; `manners` is the one whose loop, threads and signals are its own."""
+    manners = installed.program('manners', Path(__file__).parent / 'manners.c', *sanitized)
+    return Programs(installed, vendors | {'manners': manners}, [key.decode() for key in zmq.curve_keypair()])
 
 
 @pytest.fixture(scope='session')

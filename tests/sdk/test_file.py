@@ -31,7 +31,7 @@ def filed(world, prefix):
 # ---- what is installed
 
 def test_only_the_sdk_is_installed(installed):
-    assert [name for name in installed.files() if not name.startswith(('shared', 'static', 'asan', 'example'))] == [
+    assert [name for name in installed.files() if not name.startswith(('shared', 'static', 'asan', 'example', 'manners'))] == [
         'include/lujian/lujian.h', 'lib/liblujian.a', 'lib/liblujian.so', 'lib/liblujian.so.0', 'lib/liblujian.so.0.1.0',
         'lib/pkgconfig/lujian.pc', 'share/doc/lujian/README.md', 'share/doc/lujian/example.c']
 
