@@ -1,7 +1,8 @@
 """Redis stopped, killed, emptied at any moment changes answers by nothing but time.
 
 Every complaint here is one thread's alone, so that thread knows after each of its commands what every replica must
-answer from then on: the command's own answer. Before, between and after, Redis is treated as badly as can be.
+answer from then on: the command's own answer. Cards and orders likewise. Before, between and after, Redis is treated as
+badly as can be.
 """
 import contextlib
 import itertools
@@ -18,6 +19,7 @@ from lujian.complaints.v1 import complaint_pb2
 from lujian.supervision.v1 import supervision_pb2
 
 from test_doors import as_message
+from test_orders import twice_unsatisfied
 
 WRITERS = 2
 WAIT_S = 60
@@ -142,6 +144,63 @@ class Writer(threading.Thread):
                 assert [c for c in page.complaints if c.id == known.id] == [known], wanted
 
 
+class Overseer:
+    """A county's cards and orders, acted on one by one; after each act every replica shows what that answered."""
+
+    LISTS = {
+        'card': (supervision_pb2.ListCardsRequest, supervision_pb2.ListCardsResponse, supervision_pb2.CARD_STATE_OPEN),
+        'order': (supervision_pb2.ListOrdersRequest, supervision_pb2.ListOrdersResponse,
+                  supervision_pb2.ORDER_STATE_ISSUED),
+    }
+    ONE = {'card': (supervision_pb2.GetCardRequest, supervision_pb2.Card),
+           'order': (supervision_pb2.GetOrderRequest, supervision_pb2.Order)}
+
+    def __init__(self, world):
+        ignored = world.filed()
+        world.advance(days=6)
+        discontent = [twice_unsatisfied(world.hotline_3701, world.unit_370102, world.filed()) for _ in range(2)]
+        self.subjects = {'card': [ignored['id']], 'order': [complaint['id'] for complaint in discontent]}
+        self.supervisor = world.doors('supervisor_370102', 'supervision')
+        self.unit = world.doors('unit_370102', 'supervision')
+        self.seen = {}
+        world.now()  # answers once supervision has caught up
+        for kind, subjects in self.subjects.items():
+            wait_for(lambda kind=kind, least=len(subjects): len(self.listed(self.supervisor[0], kind)) >= least, kind)
+            self.seen[kind] = self.listed(self.supervisor[0], kind)
+        self.left = [('card', self.supervisor, 'acknowledge_card', supervision_pb2.AcknowledgeCardRequest(id=card))
+                     for card in self.seen['card']]
+        for order in self.seen['order']:
+            self.left += [
+                ('order', self.unit, 'sign_order', supervision_pb2.SignOrderRequest(id=order)),
+                ('order', self.unit, 'reply_order', supervision_pb2.ReplyOrderRequest(id=order, text='已约谈责任人')),
+                ('order', self.supervisor, 'close_order', supervision_pb2.CloseOrderRequest(id=order, verdict='已督办')),
+            ]
+
+    def listed(self, door, kind, **wanted):
+        request, response, _ = self.LISTS[kind]
+        pages = [door.call(f'supervision.list_{kind}s', request(subject=subject, **wanted), response)
+                 for subject in self.subjects[kind]]
+        return {one.id: one for page in pages for one in getattr(page, f'{kind}s')}
+
+    def acts(self):
+        """One act, where one is left."""
+        if self.left:
+            kind, doors, verb, request = self.left.pop(0)
+            answer = doors[len(self.left) % 2].call(f'supervision.{verb}', request, self.ONE[kind][1])
+            assert answer.version > self.seen[kind][answer.id].version
+            self.seen[kind][answer.id] = answer
+
+    def looks(self, *kinds):
+        """Each replica twice: what the first reading fills the second finds there."""
+        for door, kind in itertools.product(self.supervisor[::-1] * 2, kinds or self.LISTS):
+            seen, first = self.seen[kind], self.LISTS[kind][2]
+            request, message = self.ONE[kind]
+            assert self.listed(door, kind) == seen
+            assert self.listed(door, kind, state=first) == {key: one for key, one in seen.items() if one.state == first}
+            for key, one in seen.items():
+                assert door.call(f'supervision.get_{kind}', request(id=key), message) == one
+
+
 def rows_of(world, ids):
     uri = world.cluster.postgres.uri(database='lujian_complaints')
     with contextlib.closing(psycopg2.connect(uri)) as connection, connection.cursor() as cursor:
@@ -173,7 +232,9 @@ def bad_days(world):
 
 def test_redis_changes_nothing_but_time(world, whole_redis):
     breakers_closed(world)
+    overseer = Overseer(world)
     hits = [figure(world, 'complaints', reads(kind, 'hit')) for kind in ('row', 'page')]
+    overseen = figure(world, 'supervision', reads('page', 'hit'))
     opened = figure(world, 'complaints', 'lujian_cache_breaker_opened_total')
     stop = threading.Event()
     writers = [Writer(world, stop) for _ in range(WRITERS)]
@@ -183,6 +244,8 @@ def test_redis_changes_nothing_but_time(world, whole_redis):
         for what, done in bad_days(world):
             done()
             rounds = [writer.rounds for writer in writers]
+            overseer.acts()
+            overseer.looks()
             wait_for(lambda: any(w.failure for w in writers)
                      or all(w.rounds > before for w, before in zip(writers, rounds)), f'Redis {what}: rounds')
     finally:
@@ -205,6 +268,7 @@ def test_redis_changes_nothing_but_time(world, whole_redis):
     # All this was about the cache at all:
     assert [figure(world, 'complaints', reads(kind, 'hit')) > before for kind, before in zip(('row', 'page'), hits)] \
         == [True, True]
+    assert figure(world, 'supervision', reads('page', 'hit')) > overseen
     assert figure(world, 'complaints', 'lujian_cache_breaker_opened_total') > opened
     assert figure(world, 'complaints', reads('row', 'unavailable')) > 0
 
@@ -235,30 +299,14 @@ def test_what_lies_in_redis(world, whole_redis):
 
 def test_cards_and_orders(world, whole_redis):
     breakers_closed(world)
-    filed = world.filed()
-    world.advance(days=6)
-    replicas = world.doors('supervisor_370102', 'supervision')
-
-    def cards(door, **wanted):
-        answer = door.call('supervision.list_cards', supervision_pb2.ListCardsRequest(subject=filed['id'], **wanted),
-                           supervision_pb2.ListCardsResponse)
-        return {card.id: card for card in answer.cards}
-
-    wait_for(lambda: cards(replicas[0]), 'a card')
-    before = figure(world, 'supervision', reads('page', 'hit'))
-    seen = cards(replicas[0])
-    for door in replicas * 2:
-        assert cards(door) == seen
-    assert figure(world, 'supervision', reads('page', 'hit')) > before
-    for at, card in enumerate(sorted(seen)):
-        answer = replicas[at % 2].call('supervision.acknowledge_card', supervision_pb2.AcknowledgeCardRequest(id=card),
-                                       supervision_pb2.Card)
-        seen[card] = answer
-        for door in replicas[::-1] * 2:
-            assert cards(door) == seen
-            assert card not in cards(door, state=supervision_pb2.CARD_STATE_OPEN)
-            assert door.call('supervision.get_card', supervision_pb2.GetCardRequest(id=card),
-                             supervision_pb2.Card) == answer
+    overseer = Overseer(world)
+    for kind in overseer.LISTS:
+        before = figure(world, 'supervision', reads('page', 'hit'))
+        overseer.looks(kind)
+        assert figure(world, 'supervision', reads('page', 'hit')) > before, kind
+    while overseer.left:
+        overseer.acts()
+        overseer.looks()
 
 
 def test_time_goes_on_in_what_is_kept(world, whole_redis):
