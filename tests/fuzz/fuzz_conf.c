@@ -1,7 +1,9 @@
 /* Whatever stands in a configuration file, reading ends with values that obey their types or with a
- * reason; and what was read, written as a file, is read as the same again.
+ * reason; and what was read, written as a file, is read as the same again. The same holds for the
+ * address of Redis, the one value that has parts.
  *
  * The first byte of an input says whose file it is, the rest is the file. */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 #include "base/flat.h"
 #include "base/util.h"
 #include "bus/peers.h"
+#include "cache/cache_inside.h"
 #include "fuzz.h"
 
 static struct conf_key keys[] = {
@@ -146,11 +149,41 @@ static void check_peers(const uint8_t *data, size_t size)
     peers_clear(&peers);
 }
 
+static void write_redis(struct buf *uri, const struct cache_address *a)
+{
+    if (a->port)
+        buf_printf(uri, "redis://:%s@%s:%d/%d", a->password, a->host, a->port, a->database);
+    else
+        buf_printf(uri, "unix://%s", a->host);
+}
+
+static void check_redis(const uint8_t *data, size_t size)
+{
+    struct cache_address a, again;
+    char *uri = strndup((const char *)data, size);
+    assert_always(uri);
+    int r = cache_address_parse(uri, &a);
+    free(uri);
+    assert_always(r == 0 || (r == ERR_INVALID_ARGUMENT && *err_last()->text));
+    if (r < 0)
+        return;
+    assert_always(*a.host && a.port >= 0 && a.port <= 65535 && a.database >= 0);
+    CLEANUP(buf_clear) struct buf text;
+    buf_init(&text, 0);
+    write_redis(&text, &a);
+    assert_always(cache_address_parse(buf_text(&text), &again) == 0);
+    assert_always(strcmp(a.host, again.host) == 0 && strcmp(a.password, again.password) == 0);
+    assert_always(a.port == again.port && a.database == again.database);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const checks[])(const uint8_t *, size_t) = { check_conf, check_flat,
-                                                               check_peers };
-    if (size > 0) /* 'c', 'f' and 'p' are these three */
-        checks[(*data == 'p') * 2 + (*data == 'f')](data + 1, size - 1);
+    static void (*const checks[])(const uint8_t *, size_t) = { check_conf, check_flat, check_peers,
+                                                               check_redis };
+    static const char letters[] = "cfpr"; /* of each; any other is a configuration file's, too */
+    if (size == 0)
+        return 0;
+    const char *letter = memchr(letters, *data, ARRAY_LEN(checks));
+    checks[letter ? letter - letters : 0](data + 1, size - 1);
     return 0;
 }
