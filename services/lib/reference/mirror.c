@@ -34,7 +34,7 @@ struct mirror {
 
     /* the thread's own */
     struct pg *pg;
-    int64_t position; /* of the snapshot in use; -1 = none */
+    int64_t version; /* of the snapshot in use; -1 = none */
     int32_t day;
     bool faulty;
     int backoff_ms;
@@ -58,7 +58,7 @@ static int rebuild(struct mirror *m, struct tx *tx, int32_t day)
     int r = mirror_read_rows(tx, &rows, &count, &state);
     if (r < 0)
         return r;
-    m->position = state.applied;
+    m->version = state.version;
     m->day = day;
     struct snapshot *s;
     r = snapshot_build(&s, rows, count, state.applied, day);
@@ -126,7 +126,7 @@ static int look_in(struct mirror *m, struct tx *tx)
     if (r < 0)
         return r;
     int32_t day = day_of_instant(tx->now_ms);
-    if (state.applied != m->position || day != m->day || (state.reached && !mirror_ready(m)))
+    if (state.version != m->version || day != m->day || (state.reached && !mirror_ready(m)))
         return rebuild(m, tx, day);
     return 0;
 }
@@ -223,7 +223,7 @@ int mirror_open(struct mirror **ret, const struct mirror_options *options)
     assert_always(m);
     m->options = *options;
     m->pg_options = *options->pg;
-    m->position = -1;
+    m->version = -1;
     m->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     assert_always(m->wake_fd >= 0);
     int r = look(m);

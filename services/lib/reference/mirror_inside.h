@@ -7,6 +7,7 @@
 struct mirror_state {
     int64_t applied;
     bool reached;
+    int64_t version; /* another one whenever `applied` was moved */
 };
 
 int mirror_read_state(struct tx *tx, struct mirror_state *ret);

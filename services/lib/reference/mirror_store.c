@@ -113,7 +113,8 @@ int mirror_read_state(struct tx *tx, struct mirror_state *ret)
     if (r < 0)
         return r;
     *ret = (struct mirror_state){ .applied = pg_row_int(&rows, 0, 0),
-                                  .reached = pg_row_bool(&rows, 0, 1) };
+                                  .reached = pg_row_bool(&rows, 0, 1),
+                                  .version = pg_row_int(&rows, 0, 2) };
     return 0;
 }
 
@@ -146,6 +147,7 @@ int mirror_read_rows(struct tx *tx, struct reference_row **ret_rows, int *ret_co
     *ret_rows = list;
     *ret_count = used;
     *ret = (struct mirror_state){ .applied = pg_row_int(&rows, 0, 2),
-                                  .reached = pg_row_bool(&rows, 0, 3) };
+                                  .reached = pg_row_bool(&rows, 0, 3),
+                                  .version = pg_row_int(&rows, 0, 4) };
     return 0;
 }

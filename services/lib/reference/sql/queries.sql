@@ -1,10 +1,11 @@
 -- name: mirror_rows
--- One statement, one moment: the position belongs to exactly these rows.
-SELECT r.position, r.data, s.applied, s.reached
+-- One statement, one moment: position and version belong to exactly these rows.
+SELECT r.position, r.data, s.applied, s.reached, s.xmin::text::bigint
   FROM mirror_state s LEFT JOIN mirror_row r ON true;
 
 -- name: mirror_state
-SELECT applied, reached FROM mirror_state;
+-- xmin is another whenever the row was moved, be it to where it was before: a log that lost its end gives positions again.
+SELECT applied, reached, xmin::text::bigint FROM mirror_state;
 
 -- name: mirror_take
 -- For a service that mirrors its own log: one replica applies, the others read what it applied.

@@ -279,6 +279,23 @@ static void test_notified(void **state UNUSED)
     bench_close(&b);
 }
 
+/* After a log has lost its end, and its reader was rebased, a position stands for another event. */
+static void test_a_position_is_given_again(void **state UNUSED)
+{
+    struct bench b;
+    bench_open(&b);
+    mirror_start(&b, &b.mirror, &b.watch, false);
+    struct log_record lost = change(&b, 1, "division", "37", division_row(&b, "37", "lost"));
+    assert_int_equal(apply(&b, &lost, 1, true, true), 0);
+    watch_for(&b.watch, &b.watch.changes, 2);
+    assert_name("37", "lost");
+    struct log_record other = change(&b, 1, "division", "37", division_row(&b, "37", "other"));
+    assert_int_equal(apply(&b, &other, 1, true, true), 0);
+    watch_for(&b.watch, &b.watch.changes, 3);
+    assert_name("37", "other");
+    bench_close(&b);
+}
+
 static void test_bad_data(void **state UNUSED)
 {
     struct bench b;
@@ -463,6 +480,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_newest_per_key),
         cmocka_unit_test(test_notified),
+        cmocka_unit_test(test_a_position_is_given_again),
         cmocka_unit_test(test_bad_data),
         cmocka_unit_test(test_fault_keeps_the_old),
         cmocka_unit_test(test_the_day_changes),
