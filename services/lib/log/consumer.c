@@ -196,7 +196,21 @@ static int connect(struct consumer_engine *e)
     if (r >= 0)
         r = pg_flush(e->pg, NULL);
     e->renew_at_ms = 0;
+    e->own_epoch = 0;
     return r;
+}
+
+/* A failover may have taken the end of our own log, the cursor and the effects with it, and a
+ * sibling that has not noticed still hands that end out. So the epoch is decided, on this very
+ * connection, before anything is applied. */
+static int check_own_log(struct consumer_engine *e)
+{
+    if (!e->options.own_log || e->halted || !e->place.epoch || e->place.epoch == e->own_epoch)
+        return 0;
+    int r = log_reopen_stream(e->pg, &e->own_epoch);
+    if (r < 0 || e->place.epoch == e->own_epoch)
+        return r;
+    return consumer_halt(e, "its own log is of another epoch");
 }
 
 /* ------------------------------------------------------------------ the thread */
@@ -251,6 +265,8 @@ static int64_t step(struct consumer_engine *e)
     int r = e->pg ? 0 : connect(e);
     if (r >= 0 && mono_ms() >= e->renew_at_ms)
         r = take_lease(e);
+    if (r >= 0 && atomic_load(&e->leads))
+        r = check_own_log(e);
     if (r < 0)
         return r;
     if (!atomic_load(&e->leads) || e->halted) {

@@ -62,6 +62,7 @@ struct consumer_options {
     void (*on_alarm)(void *ctx, const char *code, const char *subject, const char *detail,
                      bool raised);
     void *ctx;
+    bool own_log; /* the stream is this database's own: with a new epoch the cursor is none of it */
     int lease_ms; /* 0 = CONSUMER_LEASE_MS */
 };
 

@@ -56,6 +56,7 @@ struct consumer_engine {
     struct arena arena;
     struct consumer_place place;
     bool halted;
+    int64_t own_epoch; /* of this database's log, as far as this connection knows; 0 = not */
     uint64_t last_generation;
     int64_t renew_at_ms, open_at_ms, moved_at_ms; /* mono */
     struct consumer_batch batch;

@@ -343,6 +343,7 @@ static int follower_start(struct service *s, const struct consumer *consumer)
         .on_commit = on_commit,
         .on_alarm = on_alarm,
         .ctx = f,
+        .own_log = consumer && strcmp(consumer->stream, s->definition->name) == 0,
     };
     return consumer_start(&f->engine, &options);
 }

@@ -238,6 +238,7 @@ struct context {
     struct pg *pg;
     struct arena arena;
     struct consumer_engine *engine, *second;
+    bool own_log; /* of the engines to be started */
 };
 
 static int setup_group(void **state UNUSED)
@@ -298,6 +299,7 @@ static struct consumer_engine *start(struct context *c, const char *instance)
         .moved = moved,
         .on_commit = on_commit,
         .on_alarm = on_alarm,
+        .own_log = c->own_log,
         .lease_ms = 1500,
     };
     assert_int_equal(consumer_start(&engine, &options), 0);
@@ -526,6 +528,43 @@ static void test_another_event_at_our_position_stops(void **state)
     assert_effects_are_all(c, 5);
 }
 
+/* Siblings may hand out for a moment what a failover took of the log that they and we share. */
+static void test_what_our_own_log_lost_takes_no_effect(void **state)
+{
+    struct context *c = *state;
+    struct log_cursor previous, to = { .stream = "other", .epoch = 2, .position = 5 };
+    c->own_log = true;
+    happen(5, 1, "thing.happened.v1");
+    c->engine = start(c, "a");
+    WAIT_FOR(status(c).position == 5);
+    consumer_stop(c->engine);
+    assert_int_equal(pg_script(c->pg, "UPDATE log_stream SET epoch = epoch + 1"), 0);
+    happen(5, 1, "thing.happened.v1"); /* in the epoch that was */
+    c->engine = start(c, "a");
+    WAIT_FOR(stands("consumer_stopped"));
+    assert_true(status(c).stopped);
+    assert_int_equal(status(c).position, 5);
+    assert_effects_are_all(c, 5);
+    pthread_mutex_lock(&source.lock);
+    source.epoch = 2;
+    pthread_mutex_unlock(&source.lock);
+    assert_int_equal(consumer_rebase(c->pg, &c->arena, &to, &previous), 0);
+    WAIT_FOR(status(c).position == 10);
+    WAIT_FOR(stands(""));
+    assert_effects_are_all(c, 10);
+    /* Bumped under a connection that lives, too. */
+    assert_int_equal(pg_script(c->pg, "UPDATE log_stream SET epoch = epoch + 1"), 0);
+    pthread_mutex_lock(&source.lock);
+    source.epoch = 3;
+    pthread_mutex_unlock(&source.lock);
+    to.epoch = 3;
+    to.position = 10;
+    assert_int_equal(consumer_rebase(c->pg, &c->arena, &to, &previous), 0);
+    happen(5, 1, "thing.happened.v1");
+    WAIT_FOR(status(c).position == 15);
+    assert_effects_are_all(c, 15);
+}
+
 static void test_a_rebase_under_way_is_seen(void **state)
 {
     struct context *c = *state;
@@ -669,6 +708,7 @@ int main(void)
         CASE(test_lost_connections_lose_nothing),
         CASE(test_unknown_epoch_stops_until_rebased),
         CASE(test_another_event_at_our_position_stops),
+        CASE(test_what_our_own_log_lost_takes_no_effect),
         CASE(test_a_rebase_under_way_is_seen),
         CASE(test_one_leads),
         CASE(test_replay_beside_new_events),
