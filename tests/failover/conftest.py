@@ -1,4 +1,4 @@
-"""One cluster whose complaints live on a primary and its standby, everything else on a server apart.
+"""A cluster for each module, in which one service lives on a primary and its standby, everything else on a server apart.
 
 Invariant: every test leaves the pair whole, a standby following, and all replicas ready.
 
@@ -24,23 +24,23 @@ from storm import Storm  # noqa: E402
 
 REPLICAS = {'complaints': 2, 'supervision': 2}
 EVERYTHING = ('registry', 'complaints', 'supervision', 'gateway')
+TOGETHER = os.environ.get('LUJIAN_FAILOVER_ALL') == '1'
 
 
-@pytest.fixture(scope='session')
-def cluster():
-    """The cluster; its pair is strictly synchronous."""
+@pytest.fixture(scope='module')
+def cluster(request):
+    """The cluster of a module, which says by PAIRED whose database is to outlive a server. Its pair is strictly synchronous."""
     home = Path(tempfile.mkdtemp(prefix='lujian-failover-'))
     home.chmod(0o711)
-    paired = EVERYTHING if os.environ.get('LUJIAN_FAILOVER_ALL') == '1' else ('complaints',)
     try:
-        with Cluster(home / 'run', REPLICAS, paired=paired) as made:
+        with Cluster(home / 'run', REPLICAS, paired=EVERYTHING if TOGETHER else request.module.PAIRED) as made:
             made.wait_ready()
             yield made
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def account(cluster):
     """What was acknowledged in all tests so far, and the checks of it."""
     return Account(cluster)

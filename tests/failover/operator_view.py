@@ -22,9 +22,11 @@ def lujian(cluster, *words):
 
 
 def alarms(cluster):
-    """{(instance, code, subject)} of all replicas that answer."""
+    """{(instance, code, subject)} of all replicas that answer, but for what is a matter of the date: a year that nobody has
+    announced."""
     told = json.loads(lujian(cluster, 'status', '--json'))['replicas']
-    return {(one['instance'], alarm['code'], alarm['subject']) for one in told for alarm in one['status']['alarms']}
+    return {(one['instance'], alarm['code'], alarm['subject']) for one in told for alarm in one['status']['alarms']
+            if alarm['code'] != 'clocks_provisional'}
 
 
 def metric(replica, name):

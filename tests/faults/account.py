@@ -19,6 +19,7 @@ class Account:
     def __init__(self, cluster):
         self.cluster, self.world = cluster, World(cluster)
         self.acknowledged, self.replied = {}, set()
+        self.gone, self.stale = set(), 0    # ids that a lost end of the log has taken with it; how far supervision knew it
         self.logs = {service: [] for service in SERVICES}
         self.cursors = dict.fromkeys(SERVICES, '')
         self.prompt, self.lag, self.cut = PROMPT, timedelta(0), timedelta(0)
@@ -32,15 +33,17 @@ class Account:
 
     def _begin(self):
         """A model that has read nothing yet."""
-        self.model = Reconciliation(importers=('test-',), prompt=self.prompt, lag=self.lag, cut=self.cut)
+        self.model = Reconciliation(importers=('test-',), prompt=self.prompt, lag=self.lag, cut=self.cut, gone=self.gone,
+                                    stale=self.stale)
         self.read = dict.fromkeys(SERVICES, 0)
 
-    def log_was_cut(self, gone=()):
-        """The complaints' log lost its end, these external ids with it, and is of another epoch: everything is read from
-        the start, and rungs that were lost are reached again."""
-        for one in gone:
-            self.replied.discard(self.acknowledged.pop(one, None))
-        self.cut = CUT
+    def log_was_cut(self, gone=(), undone=(), stale=0):
+        """The complaints' log lost its end and is of another epoch: everything is read from the start, and rungs that were
+        lost are reached again. With it went these external ids, and the replies to these ids; what supervision had made of it
+        is in its log up to position `stale`."""
+        self.gone.update(self.acknowledged.pop(one) for one in gone)
+        self.replied -= self.gone | set(undone)
+        self.cut, self.stale = CUT, stale
         self.logs, self.cursors = {service: [] for service in SERVICES}, dict.fromkeys(SERVICES, '')
         self.time_moved_in_storm(timedelta(0))
 
@@ -138,10 +141,14 @@ class Account:
         faults = self.model.read(*fresh, now)
         assert not faults, f'{len(faults)} faults:\n' + '\n'.join(faults[:EXAMPLES])
         counts = self.model.counts()
-        (cards,), = self.sql('supervision', 'SELECT count(*) FROM card')
-        (orders,), = self.sql('supervision', 'SELECT count(*) FROM supervision_order')
-        assert cards == counts['yellow cards'] + counts['red cards']
+        cards, orders = (self._about_what_is_there(table) for table in ('card', 'supervision_order'))
+        assert cards == counts['yellow cards'] + counts['red cards'] + len(self.model.stale_cards)
         assert orders == sum(counts[f'orders, {level}'] for level in ('county', 'city', 'province'))
+
+    def _about_what_is_there(self, table):
+        """How many rows of supervision's are not about a complaint that is gone."""
+        (count,), = self.sql('supervision', f'SELECT count(*) FROM {table} WHERE subject::text <> ALL (%s)', list(self.gone))
+        return count
 
     def _check_no_red_card_for_a_reply_in_time(self, must_be_red):
         """Asked of the logs themselves, without the model."""

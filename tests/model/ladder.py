@@ -55,8 +55,16 @@ class Orders:
 
     # ------------------------------------------------------------------ cards
 
+    @staticmethod
+    def _key(data):
+        return data['clock_kind'], data['term'], data['color']
+
+    def calls_for(self, data):
+        """Whether the rung of a card was reached."""
+        return self._key(data) in self.matter.cards
+
     def _on_card_raised(self, data, at):
-        key = (data['clock_kind'], data['term'], data['color'])
+        key = self._key(data)
         self.require(key not in self.cards, f'card {key} twice')
         self.cards[key] = data['card_id']
         self.card_keys[data['card_id']] = key

@@ -56,14 +56,17 @@ class Reconciliation:
     `prompt`: within how much civil time a rung that is due is in the log, acts being checked for it; None where time was
     advanced while acts went on. `lag`: how far supervision may have been behind the complaints when time moved; zero
     where the cluster had settled before each advance. `cut`: by how much a card may be older than its rung, where the
-    complaints' log lost its end and the rung was reached again.
+    complaints' log lost its end and the rung was reached again. `gone`: ids of complaints that went with that end; what
+    supervision had made of them stands, and is not looked at. `stale`: the position of supervision's log up to which it knew
+    that end: cards of rungs that were lost with the act that had started their clock stand, too, and are `stale_cards`.
     """
 
-    def __init__(self, importers=(), folder=None, prompt=None, lag=NO_LAG, cut=NO_LAG):
+    def __init__(self, importers=(), folder=None, prompt=None, lag=NO_LAG, cut=NO_LAG, gone=(), stale=0):
         self.facts = Facts(folder)
         self.folder = folder
         self.owners = None
         self.importers, self.prompt, self.lag, self.cut = tuple(importers), prompt, lag, cut
+        self.gone, self.stale, self.stale_cards = gone, stale, set()
         self.matters, self.orders = {}, {}
         self._matter_of_order = {}
         self._read = {'complaints': 0, 'supervision': 0}    # events of each log
@@ -113,6 +116,8 @@ class Reconciliation:
     def _supervision_event(self, event):
         thing, kind, _ = event.type.split('.')
         matter_id = self._matter_of_order.get(event.subject) or event.correlation
+        if matter_id in self.gone:
+            return
         orders = self.orders.get(matter_id)
         require(orders is not None, f'{event.type} of {event.subject}, about {matter_id}, never filed')
         if thing == 'order':
@@ -122,7 +127,10 @@ class Reconciliation:
             self.rungs += 1
         else:
             require(event.data['subject'] == matter_id, f'{event.type} is about {event.data["subject"]}')
-            orders.apply(f'{thing}_{kind}', event)
+            if event.type == 'card.raised.v1' and event.position <= self.stale and not orders.calls_for(event.data):
+                self.stale_cards.add(event.subject)
+            if event.subject not in self.stale_cards:
+                orders.apply(f'{thing}_{kind}', event)
 
     # ------------------------------------------------------------------ what follows from it
 

@@ -250,6 +250,29 @@ def test_importers_clocks_start_when_the_centre_received_it():
     assert w.faults(importers=('test-',)) == []
 
 
+def test_what_was_made_of_a_complaint_that_is_gone_is_not_looked_at():
+    w = ignored()
+    w.complaints = []
+    assert found(w, 'never filed')
+    assert w.faults(gone={'another'}) != [] and w.faults(gone={'c1'}) == []
+
+
+def test_a_card_of_a_clock_that_a_lost_act_had_started_stands():
+    """The reply and the visit's rung were lost; the card of that rung was not, and was closed with the complaint."""
+    w = Written()
+    w.filed('03-02 10:00', reply_due='03-10')
+    w.act('signed', '03-02 11:00', 'signed')
+    w.act('contacted', '03-02 12:00', 'handling', reached=True)
+    w.card('raised', 'card-v', '03-05 00:00:02', kind='visit')
+    w.card('closed', 'card-v', '03-05 10:00:00', kind='visit')
+    w.now = at('03-05 12:00')
+    assert found(w, 'where no rung was reached')
+    assert w.faults(stale=1) == []
+    w.supervision.insert(0, w.supervision.pop())
+    w.renumber()
+    assert w.faults(stale=1) != [], 'closed before it was raised'
+
+
 # ---------------------------------------------------------------------- who sees what
 
 def test_each_receives_his_subtree():
