@@ -4,17 +4,21 @@ import contextlib
 import csv
 import io
 import secrets
+import shutil
+import tempfile
 import threading
 import time
+from pathlib import Path
 
+import pytest
 from lujian.bus.v1 import node_pb2
 from lujian.complaints.v1 import complaint_pb2
 from lujian_client import Door
 
-from cluster import ini, instances, keys, principals
+from cluster import Cluster, ini, instances, keys, principals
 from cluster.paths import write_whole
 from cluster.seeding import Seeding
-from conftest import Api, door, heard
+from conftest import Api, World, door, heard
 
 WHO, SOURCE = 'hotline_rotating', 'rot-1'
 WAIT_S = 30.0
@@ -93,7 +97,7 @@ def load_keys(world, *rows):
 def known(world, owned):
     """Whether every door lets him in."""
     return (Api(world.url, owned['token']).get('/v1/me').status == 200
-            and all(heard(replica, owned) for replica in world.cluster.of('complaints')))
+            and all(heard(replica, owned) for service in ('complaints', 'supervision') for replica in world.cluster.of(service)))
 
 
 def test_a_principal_changes_his_keys(world):
@@ -131,33 +135,95 @@ def test_a_principal_changes_his_keys(world):
 
 def filed_by_everyone(world):
     """A sending through the gateway to whichever replica of complaints."""
-    return lambda _: world.filed()
+    return lambda _: file_at(world, world.hotline_3701)
 
 
-def peers(world):
-    instances.write_peers(world.cluster.run_dir, [replica.instance for replica in world.cluster.replicas])
+def file_at(world, api):
+    """A complaint is taken. 200 says so, too: the gateway had asked a sibling again, whose answer it is."""
+    answer = api.post('/v1/complaints', world.complaint())
+    assert answer.status in (200, 201), f'{answer.status}: {answer.text}'
 
 
-def test_replicas_change_their_keys(world):
-    """One after the other, so that at the end nobody reaches anything but by the new ones."""
-    cluster = world.cluster
+def cards_seen(world):
+    """A look, through the gateway, at what whichever replica of supervision has."""
+    return lambda _: world.supervisor_370102.get('/v1/cards', division='370102', page_size=1).expect(200)
+
+
+def new_key(cluster, replica):
+    """A replica is given another key, as deploy/systemd/README.md has it: the file, then the peers of all, then a restart.
+    Returns the key that it had and the one that it has."""
+    path = cluster.run_dir / 'keys' / f'{replica.name}.curve'
+    before = pair_of(path)
+    path.unlink()
+    replica.public_key = replica.instance.public_key = keys.service_key(path)
+    now = pair_of(path)
+    instances.write_peers(cluster.run_dir, [one.instance for one in cluster.replicas])
+    doors = [one for one in cluster.replicas if one.service != 'gateway' and one is not replica]
+    becomes(lambda: all(heard(one, now) for one in doors))
+    replica.restart()
+    assert now['curve_public'] != before['curve_public']
+    return before, now
+
+
+def pair_of(path):
+    """The key pair of a replica, as heard() takes it."""
+    kept = ini.parse_flat(path.read_text())
+    return {'curve_public': kept['public'], 'curve_secret': kept['secret']}
+
+
+@pytest.mark.parametrize('service', ('complaints', 'supervision', 'registry'))
+def test_replicas_change_their_keys(world, service):
+    """One after the other, so that at the end nobody reaches anything but by the new ones. The registry has no sibling here:
+    while it is away nobody needs it."""
     mine = world.credentials['hotline_3701']
-    with sending(filed_by_everyone(world), filed_by_everyone(world)) as all_go_on:
-        for replica in cluster.of('complaints'):
+    with sending(filed_by_everyone(world), filed_by_everyone(world), cards_seen(world)) as all_go_on:
+        for replica in world.cluster.of(service):
             all_go_on()
-            before = replica.public_key
-            path = cluster.run_dir / 'keys' / f'{replica.name}.curve'
-            replica.stop()
-            path.unlink()
-            replica.public_key = replica.instance.public_key = keys.service_key(path)
-            peers(world)
-            replica.start()
-            replica.wait_ready()
-            assert replica.public_key != before and heard(replica, mine)
-            with contextlib.closing(Door(replica.rpc, before, mine['curve_public'], mine['curve_secret'])) as there:
-                assert there.receive(there.send('complaints.ping', node_pb2.PingRequest()), 1) is None
+            before, _ = new_key(world.cluster, replica)
+            assert heard(replica, mine)
+            with contextlib.closing(Door(replica.rpc, before['curve_public'], mine['curve_public'],
+                                         mine['curve_secret'])) as there:
+                assert there.receive(there.send(f'{service}.ping', node_pb2.PingRequest()), 1) is None
         all_go_on()
     assert world.now(), 'consumers follow by the new keys'
+    fresh = keys.new_credentials(WHO, service)
+    load_keys(world, (fresh, False))
+    becomes(lambda: known(world, fresh))
+    load_keys(world, (fresh, True))
+
+
+@pytest.fixture(name='two_gateways')
+def _two_gateways():
+    """A cluster whose edge has two replicas, as behind a proxy."""
+    home = Path(tempfile.mkdtemp(prefix='lujian-edge-'))
+    home.chmod(0o711)
+    try:
+        with Cluster(home / 'run', {'gateway': 2}) as cluster:
+            cluster.wait_ready()
+            yield World(cluster)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def test_gateways_change_their_keys(two_gateways):
+    """Each while the other serves; by the key that it had nobody is let in any more."""
+    world, cluster = two_gateways, two_gateways.cluster
+    mine = world.credentials['hotline_3701']
+    doors = [cluster.replica(service) for service in ('registry', 'complaints', 'supervision')]
+    near, far = (Api(replica.instance.http, mine['token']) for replica in cluster.of('gateway'))
+    using = {'api': far}
+
+    def over_http(_):
+        file_at(world, using['api'])
+
+    with sending(over_http, over_http) as all_go_on:
+        for replica, itself in zip(cluster.of('gateway'), (near, far)):
+            all_go_on()
+            before, now = new_key(cluster, replica)
+            file_at(world, itself)
+            using['api'] = itself
+            all_go_on()
+            assert all(heard(one, now) for one in doors) and not heard(cluster.replica('complaints'), before)
 
 
 def test_what_seals_page_tokens_and_callers_changes(world):
