@@ -20,20 +20,21 @@ sys.path[:0] = [str(ROOT / 'services/sdk/python'), str(build_dir() / 'proto/pyth
 
 from hands import Hands  # noqa: E402
 from load import Load, Readers, watchers  # noqa: E402
-from plan import SPARED, faults  # noqa: E402
+from plan import SERVERS, SPARED, faults  # noqa: E402
 from reckon import Reckoning  # noqa: E402
 from vitals import Vitals  # noqa: E402
 
 REPLICAS = {'registry': 2, 'complaints': 2, 'supervision': 2, 'gateway': 2}
 FIRST_S, LAST_S = 15.0, 20.0        # without faults: to begin, and to end
+QUIET_SHARE = 1 / 3                 # at the end no server is ended any more: one life of each is long enough to be judged
 
 
 class Clock:
     """Tells what happens, with the time since the beginning."""
 
     def __init__(self, minutes):
-        self.begun = time.monotonic()
-        self.ends = self.begun + 60 * minutes
+        self.begun, self.lasts_s = time.monotonic(), 60 * minutes
+        self.ends = self.begun + self.lasts_s
 
     def left(self):
         """Seconds until the load ends."""
@@ -51,6 +52,8 @@ def storm_of_faults(clock, hands, load, seed):
     for fault in faults(seed):
         if fault.pause_s + fault.hold_s + LAST_S > clock.left():
             break
+        if fault.ends_server and clock.left() - fault.pause_s < QUIET_SHARE * clock.lasts_s:
+            continue
         load.hold(fault.pause_s)
         begun = time.monotonic()
         hands.strike(fault)
@@ -59,9 +62,9 @@ def storm_of_faults(clock, hands, load, seed):
 
 
 def pids(cluster):
-    """Of the processes that are not ended, and of the servers."""
-    told = {replica.name: replica.pid for replica in cluster.replicas if replica.index == SPARED}
-    return told | {name: cluster.supervisor.child(name).pid for name in ('postgres', 'redis')}
+    """Of the replicas that are not ended, and of the servers."""
+    told = {replica.name: [replica.pid] for replica in cluster.replicas if replica.index == SPARED}
+    return told | {'postgres': cluster.postgres.pids(), 'redis': [cluster.supervisor.child('redis').pid]}
 
 
 def head(watching, name):
@@ -104,7 +107,8 @@ def report(clock, account, load, readers, hands, told):
 
 def flat(clock, hands, vitals):
     """Nobody died by himself, and nobody grew."""
-    lines, grown = vitals.report()
+    spared = {replica.name: clock.lasts_s for replica in hands.cluster.replicas if replica.index == SPARED}
+    lines, grown = vitals.report(spared | dict.fromkeys(SERVERS, QUIET_SHARE * clock.lasts_s))
     for line in lines:
         clock.say(line)
     wrong = hands.unasked() + grown

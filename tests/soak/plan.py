@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 
 SERVICES = ('registry', 'complaints', 'supervision', 'gateway')
+SERVERS = ('postgres', 'redis')
 SPARED, STRUCK = 1, 2
 AT_ONCE = 0.25              # of all faults come on the heels of the one before
 PAUSE_S = (3.0, 15.0)
@@ -21,6 +22,11 @@ class Fault:
     target: str
     pause_s: float
     hold_s: float = 0.0
+
+    @property
+    def ends_server(self):
+        """Whether a life of a server ends by it."""
+        return self.target in SERVERS and self.kind in ('kill', 'restart')
 
     def __str__(self):
         return f'{self.kind} {self.target}' + (f' for {self.hold_s:.1f} s' if self.hold_s else '')

@@ -1,6 +1,10 @@
 """The soak's own pieces: its plan is its seed's, its stories can be told, its judge finds a leak and no other thing."""
+import contextlib
 import itertools
+import mmap
+import os
 import random
+import threading
 
 import pytest
 
@@ -29,6 +33,11 @@ def test_every_fault_comes_once_a_deck_and_none_ends_the_spared():
     assert all(fault.kind == 'stall' for fault in some(4) if fault.target.endswith(f'-{plan.SPARED}'))
     assert any(fault.target.endswith(f'-{plan.SPARED}') for fault in some(4))
     assert all((fault.hold_s > 0) == (fault.kind == 'stall') for fault in dealt)
+
+
+def test_a_server_ends_when_it_is_killed_or_restarted():
+    ends = {(fault.kind, fault.target) for fault in some(5) if fault.ends_server}
+    assert ends == {('kill', 'postgres'), ('restart', 'postgres'), ('kill', 'redis')}
 
 
 def test_a_seed_tells_the_same_stories_and_all_of_them():
@@ -91,8 +100,99 @@ def test_a_short_life_is_not_judged():
     assert vitals.medians(life(lambda s: 20_000 * s, seconds=90)) is None
 
 
+def test_descriptors_of_many_processes_may_grow_by_a_share():
+    assert vitals.judge(life(lambda s: 20_000, lambda s: 1500 + s / 36)) == ''
+    assert 'descriptors' in vitals.judge(life(lambda s: 20_000, lambda s: 1500 + s / 6))
+
+
 def test_a_process_is_read():
-    import os
     memory, descriptors = vitals.read(os.getpid())
     assert memory > 1000 and descriptors >= 3
     assert vitals.read(2 ** 30) is None
+
+
+@contextlib.contextmanager
+def forked():
+    """A child that has what we have, and waits."""
+    ours, its = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(its)
+        os.read(ours, 1)
+        os._exit(0)
+    try:
+        yield pid
+    finally:
+        os.close(its)
+        os.close(ours)
+        os.waitpid(pid, 0)
+
+
+def test_of_several_processes_what_they_share_counts_once():
+    me = os.getpid()
+    alone, _ = vitals.read_all([me])
+    kept = bytearray(b'x') * (64 << 20)
+    with forked() as child:
+        both, descriptors = vitals.read_all([me, child])
+        assert 60_000 < both - alone < 80_000
+        assert descriptors > vitals.read(me)[1]
+        assert vitals.read_all([child, 2 ** 30]) and vitals.read_all([2 ** 30, me]) is None
+    assert kept
+
+
+def test_what_processes_share_for_good_is_not_theirs():
+    """Of PostgreSQL's shared buffers each process shows what it has touched so far."""
+    before, _ = vitals.read(os.getpid())
+    with mmap.mmap(-1, 64 << 20) as shared:
+        shared.write(b'x' * (64 << 20))
+        assert vitals.read(os.getpid())[0] - before < 16_000
+
+
+def sampled(lives):
+    """What was sampled of these lives: {(name, pid): samples}."""
+    made = vitals.Vitals(dict, lambda name: 0)
+    made.lives = {key: [(*sample, sample[1]) for sample in samples] for key, samples in lives.items()}
+    return made
+
+
+def test_who_ought_to_have_been_judged_and_was_not_is_a_fault():
+    flat = life(lambda s: 20_000)
+    lines, faults = sampled({('a-1', 1): flat}).report({'a-1': HOUR_S})
+    assert len(lines) == 1 and faults == []
+    assert sampled({}).report({'a-1': HOUR_S}) == ([], ['a-1: lived for 60.0 min and was not judged'])
+    _, faults = sampled({('a-1', 1): flat, ('b-1', 2): flat[:60]}).report({'a-1': HOUR_S, 'b-1': vitals.ENOUGH_S})
+    assert faults == ['b-1: lived for 6.7 min and was not judged']
+    assert sampled({('a-1', 1): flat[:60]}).report({'a-1': vitals.ENOUGH_S - 1}) == ([], [])
+
+
+def test_one_judged_life_is_enough():
+    _, faults = sampled({('a', 1): life(lambda s: 20_000)[:60], ('a', 2): life(lambda s: 20_000)}).report({'a': HOUR_S})
+    assert faults == []
+    _, faults = sampled({('a', 1): life(lambda s: 20_000 + 4 * s), ('a', 2): life(lambda s: 20_000)}).report({'a': HOUR_S})
+    assert len(faults) == 1 and 'memory' in faults[0]
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Samples follow each other at once."""
+    monkeypatch.setattr(vitals, 'EVERY_S', 0.001)
+
+
+def test_processes_are_sampled_until_the_end(quick):
+    seen = threading.Event()
+    sampling = vitals.Vitals(lambda: {'me': [os.getpid()]}, lambda name: seen.set() or 0).start()
+    assert seen.wait(60)
+    sampling.stop()
+    assert list(sampling.lives) == [('me', os.getpid())]
+
+
+def test_what_ends_the_sampling_ends_the_run(quick):
+    asked = threading.Event()
+
+    def gone():
+        asked.set()
+        raise LookupError('no such thing')
+    sampling = vitals.Vitals(gone, lambda name: 0).start()
+    assert asked.wait(60)
+    with pytest.raises(LookupError, match='no such thing'):
+        sampling.stop()
