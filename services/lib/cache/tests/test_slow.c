@@ -32,7 +32,7 @@
 
 struct slow {
     int listener;
-    char directory[64], uri[96];
+    char directory[64], uri[128];
     pthread_t thread;
     atomic_int sent; /* bytes, to all */
 };
