@@ -3,7 +3,6 @@
  * address of Redis, the one value that has parts.
  *
  * The first byte of an input says whose file it is, the rest is the file. */
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -160,10 +159,10 @@ static void write_redis(struct buf *uri, const struct cache_address *a)
 static void check_redis(const uint8_t *data, size_t size)
 {
     struct cache_address a, again;
-    char *uri = strndup((const char *)data, size);
-    assert_always(uri);
-    int r = cache_address_parse(uri, &a);
-    free(uri);
+    CLEANUP(buf_clear) struct buf uri;
+    buf_init(&uri, 0);
+    buf_add(&uri, data, size);
+    int r = cache_address_parse(buf_text(&uri), &a);
     assert_always(r == 0 || (r == ERR_INVALID_ARGUMENT && *err_last()->text));
     if (r < 0)
         return;
