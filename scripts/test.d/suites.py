@@ -20,6 +20,8 @@ SANITIZERS = {
 # done first helps. The faults have the machine to themselves afterwards: they say how long each may take.
 BUSY, ALONE = ('lint', 'unit', 'asan'), ('faults',)
 _running = set()
+# A runner is asked to end by SIGINT. Who starts us in the background may have us ignore it, and whatever we start with us.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Suite:

@@ -1,4 +1,5 @@
-"""scripts/soak counts a fuzzer as passed that ended well and did run; its tools and fuzzers are fakes here."""
+"""scripts/soak counts a fuzzer as passed that ended well and did run, and runs each folder under the address sanitizer; its
+tools, fuzzers and tests are fakes here."""
 import os
 import shutil
 import subprocess
@@ -34,9 +35,9 @@ def fuzzer(root, name, text):
     _script(root / 'build/fuzz/tests/fuzz' / f'fuzz_{name}', text)
 
 
-def soak(root, *words):
+def soak(root, *words, part='fuzz'):
     """(status, the last line, what it said on the way)."""
-    done = subprocess.run([str(root / 'scripts/soak'), '--only', 'fuzz', *words], capture_output=True, text=True, timeout=60,
+    done = subprocess.run([str(root / 'scripts/soak'), '--only', part, *words], capture_output=True, text=True, timeout=60,
                           env=os.environ | {'PATH': f'{root}/bin:{os.environ["PATH"]}'}, check=False)
     return done.returncode, done.stdout.splitlines()[-1], done.stderr
 
@@ -69,3 +70,17 @@ def test_a_fuzzer_that_says_nothing_of_what_it_ran_has_failed(checkout):
 def test_a_fuzzer_that_found_something_has_failed_however_long_it_ran(checkout):
     fuzzer(checkout, 'a', STATS.format(runs=1000000) + 'exit 77\n')
     assert soak(checkout)[:2] == (1, '0 passed, 1 failed')
+
+
+@pytest.mark.parametrize('wrong, told', [(None, '2 passed, 0 failed'), ('skeleton', '1 passed, 1 failed'),
+                                         ('integration', '1 passed, 1 failed')])
+def test_each_folder_under_the_address_sanitizer_has_a_conftest_of_its_own(checkout, wrong, told):
+    _script(checkout / 'bin/ctest', '')
+    for name in ('skeleton', 'integration'):
+        folder = checkout / 'tests' / name
+        folder.mkdir(parents=True)
+        (folder / 'conftest.py').write_text(f'{name.upper()} = {name != wrong}\n')
+        (folder / f'test_{name}.py').write_text(f'from conftest import {name.upper()} as found\n\n\ndef test():\n    assert found\n')
+    (checkout / 'tests/pytest.ini').write_text('[pytest]\n')
+    status, last, said = soak(checkout, part='sanitizers')
+    assert (status, last) == (int(bool(wrong)), told), said
