@@ -161,13 +161,20 @@ class World:
         return self.advance(seconds=0)['civil_time']
 
 
-@pytest.fixture(scope='session')
-def world():
+@contextlib.contextmanager
+def new_world(replicas, **options):
+    """A cluster of so many replicas, which nobody else has touched."""
     home = Path(tempfile.mkdtemp(prefix='lujian-it-'))
     home.chmod(0o711)
     try:
-        with Cluster(home / 'run', {'complaints': 2, 'supervision': 2}) as cluster:
+        with Cluster(home / 'run', replicas, **options) as cluster:
             cluster.wait_ready()
             yield World(cluster)
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope='session')
+def world():
+    with new_world({'complaints': 2, 'supervision': 2}) as made:
+        yield made

@@ -5,15 +5,11 @@ A cluster of its own: the calendar that these tests load and the years that they
 import csv
 import io
 import json
-import shutil
-import tempfile
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from cluster import Cluster
-from conftest import World
+from conftest import new_world
 from model.calendar import ONE_DAY, Calendar, local, midnight
 from test_registry_cli import Cli, becomes, folder
 
@@ -22,14 +18,8 @@ REPLY_DAYS = 5
 
 @pytest.fixture(scope='module')
 def world():
-    home = Path(tempfile.mkdtemp(prefix='lujian-it-'))
-    home.chmod(0o711)
-    try:
-        with Cluster(home / 'run', {'complaints': 2}) as cluster:
-            cluster.wait_ready()
-            yield World(cluster)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with new_world({'complaints': 2}) as made:
+        yield made
 
 
 @pytest.fixture(scope='module')

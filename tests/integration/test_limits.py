@@ -1,27 +1,17 @@
 """A cluster with a low rate and no movable time: over the rate is 429 with Retry-After, and time stands as everywhere else."""
-import shutil
-import tempfile
 import time
-from pathlib import Path
 
 import pytest
 
-from cluster import Cluster
-from conftest import World
+from conftest import new_world
 
 RATE = {'rate-per-second': '2', 'rate-burst': '10'}
 
 
 @pytest.fixture(scope='module')
 def strict():
-    home = Path(tempfile.mkdtemp(prefix='lujian-limits-'))
-    home.chmod(0o711)
-    try:
-        with Cluster(home / 'run', 1, extra={'complaints': RATE, 'gateway': {'clock-offset-file': ''}}) as cluster:
-            cluster.wait_ready()
-            yield World(cluster)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with new_world(1, extra={'complaints': RATE, 'gateway': {'clock-offset-file': ''}}) as made:
+        yield made
 
 
 def test_over_the_rate(strict):

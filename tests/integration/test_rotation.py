@@ -4,21 +4,18 @@ import contextlib
 import csv
 import io
 import secrets
-import shutil
-import tempfile
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from lujian.bus.v1 import node_pb2
 from lujian.complaints.v1 import complaint_pb2
 from lujian_client import Door
 
-from cluster import Cluster, ini, instances, keys, principals
+from cluster import ini, instances, keys, principals
 from cluster.paths import write_whole
 from cluster.seeding import Seeding
-from conftest import Api, World, door, heard
+from conftest import Api, door, heard, new_world
 
 WHO, SOURCE = 'hotline_rotating', 'rot-1'
 WAIT_S = 30.0
@@ -195,14 +192,8 @@ def test_replicas_change_their_keys(world, service):
 @pytest.fixture(name='two_gateways')
 def _two_gateways():
     """A cluster whose edge has two replicas, as behind a proxy."""
-    home = Path(tempfile.mkdtemp(prefix='lujian-edge-'))
-    home.chmod(0o711)
-    try:
-        with Cluster(home / 'run', {'gateway': 2}) as cluster:
-            cluster.wait_ready()
-            yield World(cluster)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with new_world({'gateway': 2}) as made:
+        yield made
 
 
 def test_gateways_change_their_keys(two_gateways):
